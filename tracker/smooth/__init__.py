@@ -1,0 +1,7 @@
+"""Smoothing over time: One-Euro filters with the true time step, one response per group, one state per track."""
+
+from tracker.smooth.settings import SmoothSettings
+from tracker.smooth.smoother import Smoother
+from tracker.smooth.track_filter import Filtered, TrackFilter
+
+__all__ = ["Filtered", "SmoothSettings", "Smoother", "TrackFilter"]
