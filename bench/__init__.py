@@ -1,0 +1,27 @@
+"""Benchmarks: how fast, how close to the teacher, how many faces found, how fast the kernels.
+
+Every bench is a module with the same four names, so that a command is three lines; nothing is saved unless asked.
+
+    Settings            frozen dataclass, one field a flag, defaults in place
+    measure(settings, progress=None) -> Result
+                        frozen dataclass of plain numbers; `progress(done, total, text)` is called as it goes;
+                        raises FacewireError for a bad file, model or setting
+    report(result) -> str
+                        the tables a person reads, plain text
+
+    latency.Settings(clip, teacher=None, peer=None, scale=1080, frames=300, one_core=False)
+                        peer: mediapipe, which needs `teacher`, a face_landmarker.task
+    runtimes.Settings(model=None, runs=2000)                       OpenVINO and ONNX Runtime on the student
+    accuracy.Settings(data, teacher, suite="all", limit=None, cache=None, peer=False)
+                        suite: clips | aflw2000 | w300 | all
+    detector.Settings(data, teacher, frames_per_bin=200, faceless=1000, cache=None, dump=None)
+    kernels.Settings(name=None, backend="auto", repeats=100)
+
+`tracker.bench.report.emit(name, text, result, out=None)` prints the tables and then the one JSON line (with the
+machine and the versions), and writes the same JSON to `out` where one is given:
+
+    result = latency.measure(latency.Settings(clip, teacher=path), progress=show)
+    emit("latency", latency.report(result), result, out)
+
+Importing this package loads nothing heavy.
+"""

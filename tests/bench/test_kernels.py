@@ -1,0 +1,48 @@
+"""The kernel bench: every row of the table has cases, and a wrong answer is shown as one."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tracker.bench import kernels
+from tracker.bench.kernels import Settings
+from tracker.errors import SettingsError
+from tracker.kernels import backend
+from tracker.kernels.project.cases import CASES, TOLERANCE
+
+
+def test_every_row_of_the_table_is_measured() -> None:
+    assert set(kernels._CASES) == set(backend.ROWS)
+
+
+def test_one_kernel_on_its_own_cases() -> None:
+    result = kernels.measure(Settings("project", repeats=3))
+    assert [row.case for row in result.rows] == [case.name for case in CASES]
+    for row in result.rows:
+        assert row.backend == "numba" and row.spread.count <= 3
+        assert row.largest_difference <= row.tolerance == TOLERANCE
+    assert "within tolerance" in kernels.report(result)
+    assert result.reasons["project"].startswith("numba: ")
+
+
+def test_a_wrong_answer_is_shown() -> None:
+    def wrong(*arguments: np.ndarray) -> None:
+        backend.choose("reference").project(*arguments)
+        arguments[-1][0, 0] += 1
+
+    operators = {"reference": backend.choose("reference").project, "numba": wrong}
+    row = kernels._row("project", CASES[0], operators, TOLERANCE, 2)
+    assert row.largest_difference == pytest.approx(1, abs=1e-3)
+    assert "NO (" in kernels.report(kernels.Result((row,), {}))
+
+
+def test_a_slow_call_is_not_repeated_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter(range(0, 10**12, 150_000_000))
+    monkeypatch.setattr(kernels, "monotonic_ns", lambda: next(clock))
+    assert kernels._time(lambda: None, 100).count == 3  # of 150 ms each
+
+
+def test_an_unknown_kernel_is_named() -> None:
+    with pytest.raises(SettingsError, match="'rasterise'; valid: project, morph, crop_luma, crop_roi"):
+        Settings("rasterise")

@@ -1,0 +1,76 @@
+"""Tables a person can read, and one JSON line a program can."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tracker.bench import report
+from tracker.bench.measure import Spread, spread
+from tracker.errors import SettingsError
+
+
+@dataclass(frozen=True, slots=True)
+class _Result:
+    share: float
+    by_name: dict[str, Spread]
+    values: np.ndarray
+    path: Path
+
+
+def _result() -> _Result:
+    return _Result(float("nan"), {"a": spread([1, 2])}, np.array([1.5, np.inf], np.float32), Path("x.mp4"))
+
+
+def test_columns_line_up() -> None:
+    lines = report.table(("who", "n"), [("ours", 7), ("a longer name", 1.23456), ("none", float("nan"))]).splitlines()
+    assert lines[1] == "-" * 20
+    assert lines[2] == "ours               7"
+    assert lines[3] == "a longer name  1.235"
+    assert lines[4] == "none               -"
+
+
+def test_a_row_of_another_length_is_an_error() -> None:
+    with pytest.raises(SettingsError, match="2 cells under 1"):
+        report.table(("who",), [("ours", 7)])
+
+
+def test_percent() -> None:
+    assert report.percent(0.02714) == "2.71%"
+    assert report.percent(1.0, 0) == "100%"
+    assert report.percent(float("nan")) == "-"
+
+
+def test_the_json_line_is_plain_json() -> None:
+    line = report.json_line("latency", _result())
+    assert "\n" not in line
+    whole = json.loads(line)
+    assert whole["bench"] == "latency"
+    assert whole["machine"]["versions"]["numpy"] == np.__version__
+    assert whole["result"]["share"] is None
+    assert whole["result"]["values"] == [1.5, None]
+    assert whole["result"]["by_name"]["a"]["p50_ns"] == 1.5
+    assert whole["result"]["path"] == "x.mp4"
+
+
+def test_the_last_line_printed_is_the_json(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    report.emit("kernels", "a table", _result(), tmp_path / "result.json")
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[0] == "a table"
+    assert json.loads(printed[-1])["bench"] == "kernels"
+    assert (tmp_path / "result.json").read_text().rstrip("\n") == printed[-1]
+
+
+def test_nothing_is_saved_unless_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    report.emit("kernels", "a table", _result())
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="no such folder|No such file"):
+        report.emit("kernels", "", _result(), tmp_path / "missing" / "result.json")
