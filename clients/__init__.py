@@ -1,0 +1,5 @@
+"""Clients of the feed. `subscribe` is all that most need; it loads pyzmq, numpy and the wire, nothing heavier."""
+
+from tracker.clients.subscribe import AsyncSubscription, Subscription, hello, subscribe, subscribe_async
+
+__all__ = ["AsyncSubscription", "Subscription", "hello", "subscribe", "subscribe_async"]

@@ -1,0 +1,248 @@
+"""The overlay video and the contact sheet: written files are decoded again, and pixels change where the mesh is."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from tracker.clients import font, ink
+from tracker.clients.picture import Painter
+from tracker.clients.preview import Overlay, Preview, contact_sheet
+from tracker.errors import SettingsError
+from tracker.face.expression import ARKIT_INDEX, ARKIT_NAMES
+from tracker.face.model import FaceModel
+from tracker.face.parameters import Deviation, Face, TrackState
+from tracker.source.frame import Frame
+
+LOST_RGB = np.array([255, 80, 80])
+
+
+@pytest.fixture(scope="module")
+def model() -> FaceModel:
+    return FaceModel.load()
+
+
+def face_at(
+    model: FaceModel, centre_px: tuple[float, float], scale: float, state=TrackState.TRACKING, **shapes
+) -> Face:
+    weights = np.zeros(52, np.float32)
+    for name, value in shapes.items():
+        weights[ARKIT_INDEX[name]] = value
+    landmarks = (model.mean_mm * scale + [*centre_px, 0]).astype(np.float32)
+    eye, none = np.eye(3, dtype=np.float32), np.zeros(3, np.float32)
+    return Face(
+        track_id=3, state=state, landmarks_px=landmarks, blendshapes=weights, blendshapes_raw=weights, rotation=eye,
+        rotation_raw=eye, translation_mm=none, translation_raw_mm=none, identity=np.zeros(8, np.float32),
+        gaze=np.zeros((2, 3), np.float32), lighting=np.zeros((9, 3), np.float32), confidence=0.87,
+        region_confidence=np.ones(5, np.float32),
+        deviation=Deviation(np.zeros(52, np.float32), 0.0, 0.0, none, 0.0),
+    )  # fmt: skip
+
+
+def grey_frame(width: int, height: int, index: int = 0, fps: int = 25, level: int = 110) -> Frame:
+    chroma = np.full(((height + 1) // 2, (width + 1) // 2), 128, np.uint8)
+    planes = (np.full((height, width), level, np.uint8), chroma, chroma)
+    return Frame(planes, "i420", 8, "bt601", False, index, Fraction(1, fps), index, 0, 0)
+
+
+def decoded(path: Path) -> list[av.VideoFrame]:
+    with av.open(str(path)) as container:
+        return list(container.decode(video=0))
+
+
+def has_text(picture: np.ndarray, words: str, rgb: np.ndarray | None = None, scale: int = 1) -> bool:
+    """Is every dot of the words in the picture somewhere, in one colour and with other colours around?"""
+    mask = font.text_mask(words, scale)
+    inside = np.argwhere((picture == rgb).all(-1)) if rgb is not None else np.argwhere((picture > 240).all(-1))
+    first = np.argwhere(mask)[0]
+    for y, x in inside - first:
+        window = picture[y : y + mask.shape[0], x : x + mask.shape[1]] if min(x, y) >= 0 else picture[:0]
+        if window.shape[:2] == mask.shape:
+            ink_here = (window == rgb).all(-1) if rgb is not None else (window > 240).all(-1)
+            if (ink_here == mask).all():
+                return True
+    return False
+
+
+def test_video_has_every_frame_at_its_time_and_even_size(model: FaceModel, tmp_path: Path) -> None:
+    path = tmp_path / "overlay.mp4"
+    with Preview(path, 25, model) as preview:
+        for index in (0, 1, 2, 5, 6):  # two were dropped
+            picture = preview.add(grey_frame(321, 241, index), [face_at(model, (160, 90), 0.9)])
+    assert picture.shape == (242, 322, 3)
+    frames = decoded(path)
+    assert [(f.width, f.height) for f in frames] == [(322, 242)] * 5
+    assert [round(float(f.pts * f.time_base) * 25) for f in frames] == [0, 1, 2, 5, 6]
+    with av.open(str(path)) as container:
+        assert container.streams.video[0].codec_context.name == "h264"
+
+
+def test_frames_without_time_follow_at_the_given_rate(model: FaceModel, tmp_path: Path) -> None:
+    with Preview(tmp_path / "o.mp4", 10, model) as preview:
+        for index in range(3):
+            preview.add(replace(grey_frame(64, 48, index), pts=None), [])
+    assert [round(float(f.pts * f.time_base), 3) for f in decoded(tmp_path / "o.mp4")] == [0.0, 0.1, 0.2]
+
+
+def test_pixels_change_where_the_mesh_is_and_nowhere_else(model: FaceModel, tmp_path: Path) -> None:
+    path = tmp_path / "overlay.mp4"
+    face = face_at(model, (440, 200), 1.4)
+    with Preview(path, 25, model) as preview:
+        for index in range(2):
+            preview.add(grey_frame(640, 480, index), [face])
+    seen = decoded(path)[1].to_ndarray(format="rgb24").astype(int)
+    change = np.abs(seen - seen[470, 630]).max(-1)
+    on = np.clip(face.landmarks_px[:, :2].astype(int), 0, [639, 479])
+    assert (change[on[:, 1], on[:, 0]] > 25).mean() > 0.9
+    low, high = face.landmarks_px[:, :2].min(0), face.landmarks_px[:, :2].max(0)
+    away = np.ones_like(change, bool)
+    away[int(low[1]) - 20 : int(high[1]) + 90, int(low[0]) - 20 : int(high[0]) + 90] = False
+    away[:200, :420] = away[440:, :320] = False  # the panel and the stamp
+    assert change[away].max() <= 12
+    assert seen[470, 630] == pytest.approx([109.4] * 3, abs=3)  # luma 110 of limited range
+
+
+def test_panel_names_the_strongest_shapes_with_bars_as_long_as_they_are_strong(model: FaceModel) -> None:
+    shapes = {"jawOpen": 0.9, "mouthSmileLeft": 0.7, "browInnerUp": 0.5, "eyeBlinkRight": 0.3, "mouthPucker": 0.2}
+    picture = np.full((300, 400, 3), 90, np.uint8)
+    Overlay(model)(picture, [face_at(model, (300, 150), 0.7, **shapes, cheekPuff=0.1)])
+    tracking = np.array([70, 235, 200])
+    assert has_text(picture, "#3 tracking 0.87", tracking)
+    for name, value in shapes.items():
+        assert has_text(picture, name), name
+        assert has_text(picture, f"{value:.2f}")
+    assert not has_text(picture, "cheekPuff")
+    bars = (picture[:90, 124:164] == tracking).all(-1).sum(1)
+    lengths = [bars[17 + 10 * place] for place in range(5)]
+    assert lengths == [round(40 * value) for value in shapes.values()]
+
+
+@pytest.mark.parametrize("state", [TrackState.COASTING, TrackState.LOST])
+def test_frame_without_a_face_says_so(model: FaceModel, state: TrackState) -> None:
+    empty, held = (np.full((300, 400, 3), 90, np.uint8) for _ in range(2))
+    Overlay(model)(empty, [])
+    assert has_text(empty, "no face", LOST_RGB)
+    face = face_at(model, (300, 150), 0.7, state)
+    Overlay(model)(held, [face])
+    assert has_text(held, "no face", LOST_RGB)
+    drawn = (held[60:220, 260:340] != 90).any()
+    assert drawn == (state == TrackState.COASTING)  # a held mesh is shown, a lost one is not
+
+
+def test_a_seen_face_is_not_called_missing(model: FaceModel) -> None:
+    picture = np.full((300, 400, 3), 90, np.uint8)
+    Overlay(model)(picture, [face_at(model, (300, 150), 0.7)])
+    assert not has_text(picture, "no face", LOST_RGB)
+
+
+def test_faces_partly_outside_huge_or_not_finite_are_survived(model: FaceModel) -> None:
+    picture = np.full((120, 160, 3), 90, np.uint8)
+    face = face_at(model, (5, -20), 2.0)
+    broken = replace(face, landmarks_px=np.full((478, 3), np.nan, np.float32))
+    Overlay(model)(picture, [face, broken, face_at(model, (80, 60), 1e6), face_at(model, (-900, 0), 1.0)] * 3)
+    assert (picture != 90).any()
+
+
+def test_another_size_on_the_way_is_fitted(model: FaceModel, tmp_path: Path) -> None:
+    face = face_at(model, (400, 160), 1.0)
+    with Preview(tmp_path / "o.mp4", 25, model) as preview:
+        preview.add(grey_frame(320, 240, 0), [])
+        picture = preview.add(grey_frame(640, 320, 1), [face]).copy()
+    assert [(f.width, f.height) for f in decoded(tmp_path / "o.mp4")] == [(320, 240)] * 2
+    assert (picture[165:220, 100:] == 0).all()  # half as large: 320 x 160, and black below
+    nose = (face.landmarks_px[4, :2] / 2).astype(int)
+    assert np.abs(picture[nose[1] - 2 : nose[1] + 3, nose[0] - 2 : nose[0] + 3].astype(int) - 109).max() > 60
+
+
+# Luma and chroma of the primary red, by the standards: BT.601 and BT.709, limited and full range.
+RED = {("bt601", False): (81, 90, 240), ("bt709", False): (63, 102, 240), ("bt601", True): (76, 85, 255)}
+
+
+@pytest.mark.parametrize(("matrix", "full_range"), list(RED))
+@pytest.mark.parametrize("layout", ["i420", "nv12"])
+@pytest.mark.parametrize("bit_depth", [8, 10])
+def test_colours_are_right_in_every_layout(matrix: str, full_range: bool, layout: str, bit_depth: int) -> None:
+    kind = np.uint8 if bit_depth == 8 else np.uint16
+    shapes = [(48, 64), (24, 32), (24, 32)]
+    values = RED[matrix, full_range]
+    y, u, v = (np.full(shape, value << (bit_depth - 8), kind) for shape, value in zip(shapes, values, strict=True))
+    planes = (y, u, v) if layout == "i420" else (y, np.stack([u, v], -1))
+    frame = Frame(planes, layout, bit_depth, matrix, full_range, 0, Fraction(1, 25), 0, 0, 0)
+    picture, scale = Painter(64, 48).rgb(frame)
+    assert scale == 1
+    assert picture[20, 20] == pytest.approx([255, 0, 0], abs=6)
+
+
+def test_rgb_and_turned_planes_keep_their_pixels() -> None:
+    image = np.random.default_rng(0).integers(0, 255, (48, 64, 3), np.uint8)
+    turned = Frame((np.rot90(image),), "rgb24", 8, "bt601", True, None, Fraction(1), 0, 0, 0)
+    picture, _ = Painter(48, 64).rgb(turned)
+    assert (picture == np.rot90(image)).all()
+
+
+def test_colours_survive_the_encoder(model: FaceModel, tmp_path: Path) -> None:
+    image = np.full((480, 640, 3), (200, 60, 40), np.uint8)
+    frame = Frame((image,), "rgb24", 8, "bt601", True, 0, Fraction(1, 25), 0, 0, 0)
+    with Preview(tmp_path / "o.mp4", 25, model) as preview:
+        preview.add(frame, [])
+    again = decoded(tmp_path / "o.mp4")[0].reformat(format="rgb24", src_colorspace="ITU709").to_ndarray()
+    assert again[300, 400] == pytest.approx([200, 60, 40], abs=5)
+
+
+def test_preview_without_a_frame_leaves_no_file(model: FaceModel, tmp_path: Path) -> None:
+    preview = Preview(tmp_path / "o.mp4", 25, model)
+    preview.close()
+    preview.close()
+    assert not (tmp_path / "o.mp4").exists()
+
+
+@pytest.mark.parametrize("name", ["missing/o.mp4", "o.unknown"])
+def test_unwritable_preview_is_one_line(model: FaceModel, tmp_path: Path, name: str) -> None:
+    with pytest.raises(SettingsError, match=name) as caught:
+        Preview(tmp_path / name, 25, model)
+    assert not (tmp_path / name).exists()
+    assert "\n" not in str(caught.value)
+
+
+def test_contact_sheet_is_a_png_of_the_pictures(tmp_path: Path) -> None:
+    images = [np.full((100 + 20 * k, 200, 3), 40 * k + 20, np.uint8) for k in range(5)]
+    path = contact_sheet(images, tmp_path / "sheet.png", columns=3, cell_px=100)
+    assert path.read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
+    sheet = decoded(path)[0].to_ndarray(format="rgb24")
+    assert sheet.shape == (2 * (90 + 4) + 4, 3 * 104 + 4, 3)
+    for k in range(5):
+        top, left = 4 + (k // 3) * 94, 4 + (k % 3) * 104
+        assert (np.abs(sheet[top + 5 : top + 40, left + 5 : left + 95].astype(int) - (40 * k + 20)) <= 2).all()
+
+
+def test_contact_sheet_refuses_what_it_cannot_do(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="at least one"):
+        contact_sheet([], tmp_path / "sheet.png")
+    with pytest.raises(SettingsError, match="missing"):
+        contact_sheet([np.zeros((8, 8, 3), np.uint8)], tmp_path / "missing" / "sheet.png")
+
+
+def test_font_tells_every_letter_apart_and_has_all_that_names_need() -> None:
+    used = sorted(set("".join(ARKIT_NAMES)) | set("#0123456789. noface tracking acquiring coasting lost"))
+    shapes = {font.text_mask(letter).tobytes() for letter in used}
+    assert len(shapes) == len(used)
+    unknown = font.text_mask("é").tobytes()
+    assert unknown not in shapes
+
+
+def test_line_ink_is_where_the_line_is() -> None:
+    picture = np.zeros((40, 60, 3), np.uint8)
+    ink.lines(picture, np.array([[5.5, 10.5]]), np.array([[50.5, 10.5]]), (200, 100, 50))
+    assert (picture[10, 5:51] == (200, 100, 50)).all()
+    assert picture.sum() == 46 * 350
+    slanted = np.zeros((40, 60, 3), np.uint8)
+    ink.lines(slanted, np.array([[5.0, 5.0]]), np.array([[50.0, 30.0]]), (128, 128, 128))
+    rows, columns = np.nonzero(slanted[..., 0])
+    distance = np.abs((columns + 0.5 - 5) * 25 - (rows + 0.5 - 5) * 45) / np.hypot(25, 45)
+    assert distance.max() < 1.0
+    assert slanted[..., 0].sum() == pytest.approx(128 * 46, rel=0.04)  # one pixel's worth a column

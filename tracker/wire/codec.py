@@ -1,0 +1,324 @@
+"""Messages to bytes and back, as docs/wire.md lays them out.
+
+Given a `FrameMessage` it writes one buffer; given bytes it returns the `FrameMessage` whose arrays are read-only views
+of them, or raises WireError for anything that is not one. It holds no state and has never seen a socket.
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from operator import attrgetter
+
+import numpy as np
+
+from tracker.errors import WireError
+from tracker.face.parameters import EXPRESSIONS, LANDMARKS, Deviation, Face, TrackState
+from tracker.wire import topics
+from tracker.wire.schema import (
+    BLOCK,
+    BLOCK_BYTES,
+    HAS_PTS,
+    HEADER,
+    HEADER_BYTES,
+    MAGIC,
+    MIRRORED,
+    PREAMBLE,
+    REQUIRED,
+    VERSION_MAJOR,
+    VERSION_MINOR,
+    FaceBlock,
+    FrameBlock,
+    FrameMessage,
+)  # fmt: skip
+
+_AT_PREAMBLE = topics.TOPIC_BYTES
+_AT_HEADER = _AT_PREAMBLE + PREAMBLE.size
+_AT_BLOCKS = _AT_PREAMBLE + HEADER_BYTES
+_TRACK = struct.Struct("<IB3x")
+_POSE = struct.Struct("<14f")
+_COUNT = struct.Struct("<I")
+_ERRORS = struct.Struct("<6f")
+_STAMPS = attrgetter(
+    "time_base_num", "time_base_den", "captured_ns", "decoded_ns", "inferred_ns", "published_ns",
+    "anchor_monotonic_ns", "anchor_wall_ns", "dropped", "width_px", "height_px", "fx", "fy", "cx", "cy",
+)  # fmt: skip
+_NO_LANDMARKS = np.full((LANDMARKS, 3), np.nan, np.float32)
+_NO_LANDMARKS.setflags(write=False)
+_UPGRADE = "upgrade facewire where this client runs (pip install --upgrade facewire)"
+
+
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """A face's block with every length in place and every value 0, and where in it each payload begins, in bytes."""
+
+    template: bytes
+    at: Mapping[int, int]
+
+
+@lru_cache(maxsize=64)
+def _layout(identity: int, landmarks: bool, mesh_vertices: int | None) -> _Layout:
+    sizes = BLOCK_BYTES | {FaceBlock.IDENTITY: 4 + 4 * identity, FaceBlock.MESH: 4 + 12 * (mesh_vertices or 0)}
+    counts = {FaceBlock.IDENTITY: identity, FaceBlock.MESH: mesh_vertices or 0}
+    body, at = b"", {}
+    for block in FaceBlock:
+        if (block == FaceBlock.LANDMARKS and not landmarks) or (block == FaceBlock.MESH and mesh_vertices is None):
+            continue
+        payload = bytearray(sizes[block])
+        if block in counts:
+            _COUNT.pack_into(payload, 0, counts[block])
+        at[int(block)] = len(body) + 2 * BLOCK.size
+        body += BLOCK.pack(block, 0, len(payload)) + payload
+    return _Layout(BLOCK.pack(FrameBlock.FACE, 0, len(body)) + body, at)
+
+
+def _layouts(message: FrameMessage) -> list[tuple[Face, np.ndarray | None, _Layout]]:
+    meshes = message.meshes or (None,) * len(message.faces)
+    if len(meshes) != len(message.faces):
+        raise WireError(f"{len(meshes)} meshes for {len(message.faces)} faces; give one for each (None is one), or ()")
+    return [
+        (face, mesh, _layout(len(face.identity), message.has_landmarks, None if mesh is None else len(mesh)))
+        for face, mesh in zip(message.faces, meshes, strict=True)
+    ]
+
+
+def message_bytes(message: FrameMessage) -> int:
+    """How long `message` is when encoded."""
+    return _AT_BLOCKS + sum(len(layout.template) for _, _, layout in _layouts(message))
+
+
+def encode(message: FrameMessage, out: bytearray | None = None) -> memoryview:
+    """Write `message` as this version's schema, into `out` from its beginning where given.
+
+    Returns the part that was written; it changes when `out` is written again. Raises WireError for a value that does
+    not fit its field, a rotation that is none, or an `out` that is too short (see `message_bytes`).
+    """
+    parts = _layouts(message)
+    size = _AT_BLOCKS + sum(len(layout.template) for _, _, layout in parts)
+    buffer = bytearray(size) if out is None else out
+    if len(buffer) < size:
+        raise WireError(f"a buffer of {len(buffer)} bytes is too short for a message of {size}")
+    try:
+        _write_header(buffer, message, size)
+        floats, at = np.frombuffer(buffer, "<f4", size // 4), _AT_BLOCKS
+        for face, mesh, layout in parts:
+            buffer[at : at + len(layout.template)] = layout.template
+            _write_face(buffer, floats, face, layout.at, at)
+            if mesh is not None:
+                _put(floats, at + layout.at[FaceBlock.MESH] + 4, mesh.reshape(-1))
+            if message.has_landmarks:
+                _put(floats, at + layout.at[FaceBlock.LANDMARKS], face.landmarks_px.reshape(-1))
+            at += len(layout.template)
+    except (struct.error, OverflowError, ValueError, TypeError) as error:
+        raise WireError(f"{message!r} cannot be encoded: {error}") from error
+    return memoryview(buffer)[:size]
+
+
+def _write_header(buffer: bytearray, message: FrameMessage, size: int) -> None:
+    buffer[:_AT_PREAMBLE] = topics.topic(topics.FRAME, message.source_id)
+    PREAMBLE.pack_into(buffer, _AT_PREAMBLE, MAGIC, VERSION_MAJOR, VERSION_MINOR, HEADER_BYTES, size)
+    if len(message.model_hash) != 8:
+        raise ValueError(f"the model hash has {len(message.model_hash)} bytes, not 8")
+    if message.time_base_den < 1:
+        raise ValueError(f"time base {message.time_base_num}/{message.time_base_den}")
+    flags = (message.pts is not None) * HAS_PTS | bool(message.mirrored) * MIRRORED
+    HEADER.pack_into(
+        buffer, _AT_HEADER, message.epoch, message.sequence, message.model_hash, message.pts or 0,
+        *_STAMPS(message), flags, len(message.faces), 0,
+    )  # fmt: skip
+
+
+def _put(floats: np.ndarray, at_byte: int, values: np.ndarray) -> None:
+    floats[at_byte >> 2 : (at_byte >> 2) + len(values)] = values
+
+
+def _write_face(buffer: bytearray, floats: np.ndarray, face: Face, where: Mapping[int, int], start: int) -> None:
+    """Everything but the optional blocks. Blocks were put in place by the template."""
+    _TRACK.pack_into(buffer, start + where[FaceBlock.TRACK], face.track_id, face.state)
+    _POSE.pack_into(
+        buffer, start + where[FaceBlock.POSE], *_quaternion(face.rotation), *face.translation_mm.tolist(),
+        *_quaternion(face.rotation_raw), *face.translation_raw_mm.tolist(),
+    )  # fmt: skip
+    expression, deviation = start + where[FaceBlock.EXPRESSION], start + where[FaceBlock.DEVIATION]
+    _put(floats, expression, face.blendshapes)
+    _put(floats, expression + 4 * EXPRESSIONS, face.blendshapes_raw)
+    _put(floats, start + where[FaceBlock.IDENTITY] + 4, face.identity)
+    _put(floats, start + where[FaceBlock.GAZE], face.gaze.reshape(-1))
+    _put(floats, start + where[FaceBlock.LIGHTING], face.lighting.reshape(-1))
+    _put(floats, start + where[FaceBlock.CONFIDENCE] + 4, face.region_confidence)
+    floats[(start + where[FaceBlock.CONFIDENCE]) >> 2] = float(face.confidence)
+    _put(floats, deviation, face.deviation.expression)
+    _ERRORS.pack_into(
+        buffer, deviation + 4 * EXPRESSIONS, face.deviation.identity, face.deviation.rotation_rad,
+        *face.deviation.translation_mm.tolist(), face.deviation.landmarks_px,
+    )  # fmt: skip
+
+
+def decode(data: bytes, received_ns: int | None = None) -> FrameMessage:
+    """Read one message. Arrays are float32 views of `data`, which they keep alive.
+
+    Raises WireError for anything that is no frame, is cut short or contradicts itself, and for a newer major version;
+    of a newer minor version what is unknown is skipped.
+    """
+    major, minor, header_bytes = check_preamble(data, topics.FRAME)
+    if header_bytes < HEADER_BYTES or header_bytes % 4 or _AT_PREAMBLE + header_bytes > len(data):
+        raise WireError(f"a header of {header_bytes} bytes in a message of {len(data)}; it takes {HEADER_BYTES}")
+    (epoch, sequence, model_hash, pts, num, den, captured, decoded, inferred, published, anchor, wall, dropped, width,
+     height, fx, fy, cx, cy, flags, face_count, _) = HEADER.unpack_from(data, _AT_HEADER)  # fmt: skip
+    if not den or not width or not height:
+        raise WireError(f"a frame of {width} x {height} px with time base {num}/{den}; none of these may be 0")
+    faces, meshes = [], []
+    for block, at, size in _blocks(data, _AT_PREAMBLE + header_bytes, len(data)):
+        if block == FrameBlock.FACE:
+            where = _face_blocks(data, at, at + size)
+            faces.append(_read_face(data, where))
+            meshes.append(_read_counted(data, where[FaceBlock.MESH], 3) if FaceBlock.MESH in where else None)
+    if len(faces) != face_count:
+        raise WireError(f"{len(faces)} faces where the header says {face_count}")
+    return FrameMessage(
+        topics.source_of(data), pts if flags & HAS_PTS else None, num, den, captured, decoded, inferred, width, height,
+        fx, fy, cx, cy, dropped, bool(flags & MIRRORED), epoch, sequence, model_hash, published, anchor, wall, major,
+        minor, tuple(faces), all(face.landmarks_px is not _NO_LANDMARKS for face in faces),
+        tuple(meshes) if any(mesh is not None for mesh in meshes) else (), received_ns,
+    )  # fmt: skip
+
+
+def check_preamble(data: bytes, kind: bytes) -> tuple[int, int, int]:
+    """Major version, minor version and header bytes of a message of `kind` that is all there; else WireError."""
+    if len(data) < _AT_HEADER:
+        raise WireError(f"{len(data)} bytes are no Facewire message ({_AT_HEADER} at least); is it another publisher?")
+    magic, major, minor, header_bytes, size = PREAMBLE.unpack_from(data, _AT_PREAMBLE)
+    if magic != MAGIC:
+        raise WireError(f"no Facewire message: {magic!r} stands where {MAGIC!r} must; is it another publisher?")
+    if major > VERSION_MAJOR:
+        raise WireError(f"schema {major}.{minor} is newer than this client's {VERSION_MAJOR}.x; {_UPGRADE}")
+    if major < VERSION_MAJOR:
+        raise WireError(f"schema {major}.{minor} is older than this client's {VERSION_MAJOR}.x; upgrade the publisher")
+    if data[: topics.KIND_BYTES] != kind:
+        raise WireError(f"topic {bytes(data[: topics.KIND_BYTES])!r} where {kind!r} is read; check the subscription")
+    if size != len(data):
+        raise WireError(f"a message of {size} bytes came as {len(data)}; it was cut or garbled on its way")
+    return major, minor, header_bytes
+
+
+def _blocks(data: bytes, at: int, end: int) -> Iterator[tuple[int, int, int]]:
+    """(id, begin of payload, its bytes) of the blocks that fill `data[at:end]` exactly."""
+    while at < end:
+        if at + BLOCK.size > end:
+            raise WireError(f"{end - at} bytes are left at byte {at}, too few for a block")
+        block, _, size = BLOCK.unpack_from(data, at)
+        at += BLOCK.size
+        if size % 4 or at + size > end:
+            raise WireError(f"block {block} at byte {at} says {size} bytes; {end - at} are left")
+        yield block, at, size
+        at += size
+
+
+def _face_blocks(data: bytes, at: int, end: int) -> dict[int, tuple[int, int]]:
+    """{known block id: (begin of payload, its bytes)}: each once, long enough, none missing that must be there."""
+    where: dict[int, tuple[int, int]] = {}
+    for block, begin, size in _blocks(data, at, end):
+        fewest = BLOCK_BYTES.get(block)
+        if fewest is None:
+            continue
+        if size < fewest or block in where:
+            raise WireError(f"face block {block} at byte {begin} is there twice or shorter than {fewest} bytes: {size}")
+        where[block] = begin, size
+    if not where.keys() >= REQUIRED:
+        missing = ", ".join(block.name.lower() for block in sorted(REQUIRED - where.keys()))
+        raise WireError(f"a face without {missing}")
+    return where
+
+
+def _read_face(data: bytes, where: Mapping[int, tuple[int, int]]) -> Face:
+    track_id, state = _TRACK.unpack_from(data, where[FaceBlock.TRACK][0])
+    if state > TrackState.LOST:
+        raise WireError(f"track state {state}; valid: 0 to {TrackState.LOST:d}")
+    pose_at = where[FaceBlock.POSE][0]
+    pose = _POSE.unpack_from(data, pose_at)
+    shapes = _floats(data, where[FaceBlock.EXPRESSION][0], 2 * EXPRESSIONS)
+    sure = _floats(data, where[FaceBlock.CONFIDENCE][0], 6)
+    landmarks = where.get(FaceBlock.LANDMARKS)
+    return Face(
+        track_id=track_id,
+        state=_STATES[state],
+        landmarks_px=_NO_LANDMARKS if landmarks is None else _floats(data, landmarks[0], 3 * LANDMARKS).reshape(-1, 3),
+        blendshapes=shapes[:EXPRESSIONS],
+        blendshapes_raw=shapes[EXPRESSIONS:],
+        rotation=_rotation(*pose[:4]),
+        rotation_raw=_rotation(*pose[7:11]),
+        translation_mm=_floats(data, pose_at + 16, 3),
+        translation_raw_mm=_floats(data, pose_at + 44, 3),
+        identity=_read_counted(data, where[FaceBlock.IDENTITY], 1).reshape(-1),
+        gaze=_floats(data, where[FaceBlock.GAZE][0], 6).reshape(2, 3),
+        lighting=_floats(data, where[FaceBlock.LIGHTING][0], 27).reshape(9, 3),
+        confidence=float(sure[0]),
+        region_confidence=sure[1:],
+        deviation=_read_deviation(data, where[FaceBlock.DEVIATION][0]),
+    )
+
+
+_STATES = tuple(TrackState)
+
+
+def _floats(data: bytes, at: int, count: int) -> np.ndarray:
+    return np.frombuffer(data, "<f4", count, at)
+
+
+def _read_counted(data: bytes, block: tuple[int, int], columns: int) -> np.ndarray:
+    """Rows [count, columns] of a block that begins with their count."""
+    at, size = block
+    (count,) = _COUNT.unpack_from(data, at)
+    if 4 + 4 * columns * count > size:
+        raise WireError(f"{count} x {columns} numbers at byte {at} do not fit a block of {size} bytes")
+    return _floats(data, at + 4, columns * count).reshape(-1, columns)
+
+
+def _read_deviation(data: bytes, at: int) -> Deviation:
+    after = at + 4 * EXPRESSIONS
+    identity, rotation_rad, _, _, _, landmarks_px = _ERRORS.unpack_from(data, after)
+    return Deviation(_floats(data, at, EXPRESSIONS), identity, rotation_rad, _floats(data, after + 8, 3), landmarks_px)
+
+
+# Twins of tracker.face.pose for one matrix at a time: with nine numbers, Python's floats beat numpy's arrays tenfold,
+# and every message needs two per face.
+
+
+def _quaternion(rotation: np.ndarray) -> tuple[float, float, float, float]:
+    """Unit `xyzw`, w >= 0, of a rotation matrix [3, 3] (Shepperd 1978: the largest component first)."""
+    (a, b, c), (d, e, f), (g, h, i) = rotation.tolist()
+    trace = a + e + i
+    if trace >= a and trace >= e and trace >= i:
+        x, y, z, w = h - f, c - g, d - b, 1 + trace
+    elif a >= e and a >= i:
+        x, y, z, w = 1 - trace + 2 * a, b + d, c + g, h - f
+    elif e >= i:
+        x, y, z, w = b + d, 1 - trace + 2 * e, f + h, c - g
+    else:
+        x, y, z, w = c + g, f + h, 1 - trace + 2 * i, d - b
+    squares = a * a + b * b + c * c + d * d + e * e + f * f + g * g + h * h + i * i
+    volume = a * (e * i - f * h) - b * (d * i - f * g) + c * (d * h - e * g)
+    if not (2.9 < squares < 3.1 and volume > 0.9):  # 3 and 1 for every rotation; NaN fails, too
+        raise ValueError(f"{rotation.tolist()} is not a rotation")
+    scale = math.copysign(1 / math.sqrt(x * x + y * y + z * z + w * w), w)
+    return x * scale, y * scale, z * scale, w * scale
+
+
+def _rotation(x: float, y: float, z: float, w: float) -> np.ndarray:
+    """Rotation matrix float32 [3, 3] of `xyzw`; WireError where there is no direction in it."""
+    squared = x * x + y * y + z * z + w * w
+    if not 1e-6 < squared < 1e6:  # unit, give or take what another encoder did; NaN fails, too
+        raise WireError(f"quaternion ({x}, {y}, {z}, {w}) is not a rotation; it must be of unit length")
+    k = 2 / squared
+    matrix = np.array(
+        (
+            1 - k * (y * y + z * z), k * (x * y - z * w), k * (x * z + y * w),
+            k * (x * y + z * w), 1 - k * (x * x + z * z), k * (y * z - x * w),
+            k * (x * z - y * w), k * (y * z + x * w), 1 - k * (x * x + y * y),
+        ),
+        np.float32,
+    )  # fmt: skip
+    return matrix.reshape(3, 3)
