@@ -1,0 +1,226 @@
+"""Files and pipes: every frame, in order, on time, and none lost at the end or before a cut."""
+
+from __future__ import annotations
+
+import gc
+import signal
+import subprocess
+import sys
+from fractions import Fraction
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tracker.source import SourceSettings, open_source
+from tracker.source.address import parse_address
+from tracker.source.decoder import Decoder
+from tracker.source.video import Pace
+
+B_FRAMES = {"bf": "3", "x264-params": "b-pyramid=normal"}
+
+
+@pytest.mark.parametrize(
+    ("name", "wishes"),
+    [
+        ("plain.mp4", {}),
+        ("b.mp4", {"options": B_FRAMES}),
+        ("b.mkv", {"options": B_FRAMES}),
+        ("b.ts", {"options": B_FRAMES}),
+        ("bare.h264", {"options": B_FRAMES}),
+        ("zero.mp4", {"options": {"tune": "zerolatency"}}),
+        ("part4.mp4", {"codec": "mpeg4", "options": {"bf": "2", "b": "8000000", "qmax": "2"}}),
+        ("part2.ts", {"codec": "mpeg2video", "options": {"bf": "2", "b": "8000000", "qmax": "2"}}),
+        ("deep.mp4", {"codec": "libx265", "options": {"x265-params": "bframes=3:log-level=none"}}),
+        ("motion.avi", {"codec": "mjpeg", "pix_fmt": "yuvj420p"}),
+        ("web.webm", {"codec": "libvpx-vp9", "options": {"deadline": "realtime", "cpu-used": "8"}}),
+    ],
+)
+def test_every_frame_in_order(clip, frame_shown, name: str, wishes: dict) -> None:
+    with open_source(str(clip(name, **wishes))) as source:
+        frames = list(source)
+    assert [frame_shown(frame) for frame in frames] == list(range(30))
+    assert [frame.index for frame in frames] == list(range(30))
+    times = [frame.pts_seconds for frame in frames]
+    assert np.allclose(np.diff(times), 1 / 30, atol=1.1e-3)  # Matroska counts milliseconds
+    assert (source.live, source.dropped, source.damaged, source.fps) == (False, 0, 0, 30.0)
+    assert all(frame.captured_ns <= frame.decoded_ns for frame in frames)
+
+
+def test_the_container_says_how_many(clip) -> None:
+    with open_source(str(clip("plain.mp4"))) as source:
+        assert source.frames_expected == 30
+    with open_source(str(clip("bare.h264", options=B_FRAMES))) as source:
+        assert source.frames_expected is None
+
+
+def lag(path: Path) -> int:
+    """The most packets that were read beyond those whose frames were out."""
+    decoder = Decoder(parse_address(str(path)), SourceSettings())
+    packets, read = decoder._packets, 0
+
+    def counted():
+        nonlocal read
+        for packet in packets():
+            read += 1
+            yield packet
+
+    decoder._packets = counted  # type: ignore[method-assign]
+    late = [read - 1 - decoded.index for decoded in decoder]
+    decoder.close()
+    return max(late)
+
+
+def test_the_decoder_holds_nothing_back(clip) -> None:
+    """Frame threads would keep one frame each."""
+    assert lag(clip("zero.mp4", frames=30, options={"tune": "zerolatency"})) == 0
+    assert lag(clip("sliced.mp4", options={"tune": "zerolatency", "slices": "4"})) == 0
+
+
+def test_b_frames_cost_their_own_delay_only(clip) -> None:
+    assert lag(clip("b.mp4", options=B_FRAMES)) == 2
+
+
+def test_closing_ends_the_iteration(clip) -> None:
+    with open_source(str(clip("plain.mp4"))) as source:
+        next(source)
+    assert list(source) == []
+    source.close()
+
+
+def test_frames_outlive_their_source(clip) -> None:
+    """Planes are the decoder's own memory, which must not be used again while somebody holds a plane."""
+    with open_source(str(clip("b.mp4", options=B_FRAMES))) as source:
+        held = [(frame.planes, [plane.copy() for plane in frame.planes]) for frame in source]
+    del source
+    gc.collect()
+    for planes, copies in held:
+        assert all(np.array_equal(plane, copy) for plane, copy in zip(planes, copies, strict=True))
+
+
+def test_planes_are_read_only_views(clip) -> None:
+    with open_source(str(clip("plain.mp4"))) as source:
+        for plane in next(source).planes:
+            assert plane.base is not None
+            with pytest.raises(ValueError, match="read-only"):
+                plane[0, 0] = 0
+
+
+@pytest.mark.parametrize(
+    ("name", "muxer"),
+    [
+        ("cut.mp4", {"movflags": "faststart"}),
+        ("pieces.mp4", {"movflags": "frag_keyframe+empty_moov"}),
+        ("cut.mkv", {}),
+        ("cut.avi", {}),
+        ("cut.h264", {}),
+    ],
+)
+@pytest.mark.parametrize("kept", [0.5, 0.7])
+def test_truncated(clip, frame_shown, tmp_path: Path, name: str, muxer: dict[str, str], kept: float) -> None:
+    whole = clip(name, frames=60, muxer=muxer, options={"g": "15"}, noisy=True).read_bytes()
+    path = tmp_path / name
+    path.write_bytes(whole[: int(len(whole) * kept)])
+    with open_source(str(path)) as source:
+        order = [frame_shown(frame) for frame in source]
+    assert 5 < len(order) < 60
+    assert order[:-2] == [index % 40 for index in range(len(order) - 2)]  # what is torn shows what it can
+    assert source.damaged >= (not name.endswith(".h264"))  # a bare stream may just stop
+
+
+def test_damage_in_the_middle_is_passed_over(clip, tmp_path: Path) -> None:
+    whole = bytearray(clip("long.mp4", frames=60, options={"g": "10"}, size=(320, 240)).read_bytes())
+    noise = np.random.default_rng(0).integers(0, 256, 400, np.uint8).tobytes()
+    whole[len(whole) // 4 : len(whole) // 4 + 400] = noise
+    path = tmp_path / "scratched.mp4"
+    path.write_bytes(whole)
+    with open_source(str(path)) as source:
+        assert len(list(source)) >= 40
+    assert source.damaged >= 1
+
+
+@pytest.mark.parametrize("kind", ["h264", "ts"])
+def test_resolution_changes_mid_stream(clip, frame_shown, tmp_path: Path, kind: str) -> None:
+    wide, tall = clip(f"wide.{kind}", frames=10), clip(f"tall.{kind}", frames=10, size=(97, 161), pix_fmt="yuv444p")
+    path = tmp_path / f"both.{kind}"
+    path.write_bytes(wide.read_bytes() + tall.read_bytes())
+    with open_source(str(path)) as source:
+        frames = list(source)
+    assert [(frame.width_px, frame.height_px) for frame in frames] == [(160, 120)] * 10 + [(97, 161)] * 10
+    assert [frame_shown(frame) for frame in frames] == [*range(10), *range(10)]
+    assert source.reformatted == 10 and [frame.reformatted for frame in frames] == [False] * 10 + [True] * 10
+
+
+def test_loop_goes_on_in_time(clip, frame_shown) -> None:
+    with open_source(str(clip("b.mp4", options=B_FRAMES)), SourceSettings(loop=True)) as source:
+        assert source.frames_expected is None
+        frames = list(islice(source, 75))
+    assert [frame_shown(frame) for frame in frames] == [index % 30 for index in range(75)]
+    assert [frame.index for frame in frames] == list(range(75))
+    assert np.allclose(np.diff([frame.pts_seconds for frame in frames]), 1 / 30)
+
+
+def test_realtime_is_captured_on_schedule(clip) -> None:
+    path = clip("fast.mp4", frames=12, fps=200)
+    with open_source(str(path), SourceSettings(realtime=True)) as source:
+        frames = list(source)
+    captured = np.diff([frame.captured_ns for frame in frames])
+    assert np.abs(captured - 5_000_000).max() <= 1000
+    assert all(frame.decoded_ns >= frame.captured_ns for frame in frames)
+
+
+def test_pace() -> None:
+    """Late is caught up; a jump back or far ahead starts anew."""
+    pace, second = Pace(), 10**9
+    assert pace.due_ns(5 * second, 100) == 100
+    assert pace.due_ns(6 * second, 100) == 100 + second
+    assert pace.due_ns(7 * second, 50 * second) == 100 + 2 * second
+    assert pace.due_ns(1 * second, 60 * second) == 60 * second
+    assert pace.due_ns(90 * second, 61 * second) == 61 * second
+    assert pace.due_ns(91 * second, 61 * second) == 62 * second
+
+
+def test_generator() -> None:
+    with open_source("lavfi:testsrc2=size=62x46:rate=25:duration=0.4") as source:
+        frames = list(source)
+    assert (len(frames), source.live, source.fps) == (10, False, 25.0)
+    assert [plane.shape for plane in frames[0].planes] == [(46, 62), (23, 31), (23, 31)]
+    assert frames[3].pts_seconds == pytest.approx(0.12) and frames[3].time_base == Fraction(1, 25)
+
+
+COUNT = """
+from tracker.source import open_source
+with open_source("-") as source:
+    print(source.name, source.live, sum(1 for _ in source), source.damaged)
+"""
+
+
+@pytest.mark.parametrize("name", ["piped.ts", "piped.mkv"])
+def test_standard_input_from_a_pipe(clip, name: str) -> None:
+    data = clip(name).read_bytes()
+    done = subprocess.run([sys.executable, "-c", COUNT], input=data, capture_output=True, timeout=60)
+    assert done.stdout.decode().split("\n")[0] == "standard input False 30 0", done.stderr.decode()
+
+
+def test_nothing_useful_on_standard_input() -> None:
+    for data in (b"", b"nonsense" * 1000):
+        done = subprocess.run([sys.executable, "-c", COUNT], input=data, capture_output=True, timeout=60)
+        assert "SourceError: 'standard input'" in done.stderr.decode()
+
+
+def test_standard_input_can_be_interrupted(clip) -> None:
+    """While it waits for data that does not come."""
+    program = COUNT.replace("print(", "next(source); print('reading', flush=True); print(")
+    data = clip("long.ts", frames=300, noisy=True).read_bytes()
+    with subprocess.Popen(
+        [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdin and process.stdout and process.stderr
+        process.stdin.write(data)
+        process.stdin.flush()
+        assert process.stdout.readline() == b"reading\n"
+        process.send_signal(signal.SIGINT)
+        process.wait(timeout=60)
+        assert b"KeyboardInterrupt" in process.stderr.read()
+    assert process.returncode != 0

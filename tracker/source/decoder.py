@@ -1,0 +1,160 @@
+"""From an address to decoded pictures, in order, with their times: the one place that demuxes and decodes.
+
+Given an address and settings it opens a container and yields its pictures until the end, those held back by the
+decoder included. What is damaged is counted and passed over. It does not pace, drop, convert or know about threads.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+
+import av
+from av.codec.context import Flags
+from av.packet import Packet
+from av.video.frame import VideoFrame
+
+from tracker.clock import monotonic_ns
+from tracker.errors import SourceError
+from tracker.source.address import Address
+from tracker.source.complaint import complaint
+from tracker.source.opening import open_container, open_pipe, video_stream
+from tracker.source.settings import SourceSettings
+
+USUAL_FPS = Fraction(25)
+PATIENCE = 16
+"""Damaged places in a row after which the rest is given up."""
+IN_FLIGHT = 64
+"""More packets than any decoder holds back."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Decoded:
+    """A picture as the decoder gave it."""
+
+    picture: VideoFrame
+    """In the decoder's own format, not turned."""
+    pts: int
+    """Presentation time in units of `time_base`."""
+    time_base: Fraction
+    index: int
+    """Pictures decoded before this one."""
+    arrived_ns: int
+    """Monotonic; when its data had been read."""
+    decoded_ns: int
+    """Monotonic; when the decoder gave it."""
+
+
+class Decoder:
+    """Iterates over the pictures of one address, once. Raises SourceError when opened, and if there are none."""
+
+    def __init__(self, address: Address, settings: SourceSettings) -> None:
+        self.address = address
+        self.damaged = 0
+        self._timeout_seconds = settings.timeout_seconds
+        self._pipe = open_pipe() if address.kind == "stdin" else None
+        self._container = open_container(address, settings, self._pipe)
+        try:
+            self._stream = video_stream(self._container, address)
+        except SourceError:
+            self._container.close()
+            raise
+        self._codec = self._stream.codec_context
+        # Frame threads would hold back a picture each. With low_delay, MPEG-2 and MPEG-4 give B-frames in the wrong
+        # order, and no decoder gains by it; so only where there are none.
+        self._codec.thread_type = "SLICE"
+        if not self._codec.has_b_frames:
+            self._codec.flags |= Flags.low_delay.value
+        self.rate = self._rate()
+        self.live = address.kind == "camera" or (
+            address.kind == "url" and not (address.pulled and self._container.duration)
+        )
+        self.frames_expected = None if self.live else self._stream.frames or None
+        self._index = 0
+        self._last: tuple[int, Fraction] | None = None
+        self._arrived: dict[int | None, int] = {}
+
+    def _rate(self) -> Fraction | None:
+        bare = av.format.Flags.no_timestamps in av.format.Flags(self._container.format.flags)
+        # For a bare stream the demuxer's average is its own guess; the codec's is in the stream.
+        rate = self._stream.guessed_rate if bare else self._stream.average_rate or self._stream.guessed_rate
+        return Fraction(rate) if rate else None
+
+    def __iter__(self) -> Iterator[Decoded]:
+        arrived_ns = 0
+        for packet in self._packets():
+            arrived_ns = monotonic_ns()
+            if len(self._arrived) > IN_FLIGHT:
+                self._arrived.clear()
+            self._arrived[packet.pts] = arrived_ns
+            self.damaged += packet.is_corrupt
+            yield from self._decode(packet, arrived_ns)
+        yield from self._decode(None, arrived_ns)
+        if self._pipe:
+            self._pipe.check()
+        if not self._index:
+            raise SourceError(f"{self.address.name!r} has a video stream without a single frame; give another video")
+        self.damaged += self._ended_early()
+
+    def _packets(self) -> Iterator[Packet]:
+        """The video's packets. A damaged place is passed over; anything else that goes wrong is raised."""
+        failures = 0
+        while failures < PATIENCE:
+            try:
+                for packet in self._container.demux(self._stream):
+                    if packet.size:  # an empty one is PyAV's sign to flush
+                        failures = 0
+                        yield packet
+                return
+            except av.error.InvalidDataError:
+                failures += 1
+                self.damaged += failures == 1
+            except av.FFmpegError as error:
+                raise complaint(error, self.address, self._timeout_seconds) from error
+
+    def _decode(self, packet: Packet | None, arrived_ns: int) -> Iterator[Decoded]:
+        """The pictures that `packet` sets free; without one, all that are held back."""
+        try:
+            pictures = self._codec.decode(packet)
+        except av.FFmpegError:
+            self.damaged += not (packet and packet.is_corrupt)
+            return
+        decoded_ns = monotonic_ns()
+        for picture in pictures:
+            arrived_ns = self._arrived.pop(picture.pts, arrived_ns)
+            self._last = self._time_of(picture)
+            yield Decoded(picture, *self._last, self._index, arrived_ns, decoded_ns)
+            self._index += 1
+
+    def _time_of(self, picture: VideoFrame) -> tuple[int, Fraction]:
+        """The picture's own time, or a frame after the last one's: bare streams carry none."""
+        step = 1 / (self.rate or USUAL_FPS)
+        if picture.pts is not None:
+            return picture.pts, Fraction(picture.time_base or self._stream.time_base or step)
+        if self._last is None:
+            return 0, step
+        pts, time_base = self._last
+        return pts + max(1, round(step / time_base)), time_base
+
+    def _ended_early(self) -> bool:
+        """Whether a Matroska file stops before its header says: such a cut makes no error."""
+        if self._last is None or "matroska" not in self._container.format.name:
+            return False
+        expected_seconds = _tagged_seconds(self._stream.metadata.get("DURATION", ""))
+        if expected_seconds is None and len(self._container.streams) == 1 and self._container.duration:
+            expected_seconds = self._container.duration / av.time_base
+        pts, time_base = self._last
+        end_seconds = float(pts * time_base + 2 / (self.rate or USUAL_FPS))
+        return expected_seconds is not None and end_seconds + 0.1 < expected_seconds
+
+    def close(self) -> None:
+        """Close the container; only from the thread that iterates, or when none does."""
+        self._container.close()
+
+
+def _tagged_seconds(duration: str) -> float | None:
+    """Seconds of such as `00:01:02.500000000`."""
+    found = re.fullmatch(r"(\d+):(\d+):(\d+(?:\.\d+)?)", duration)
+    return int(found[1]) * 3600 + int(found[2]) * 60 + float(found[3]) if found else None
