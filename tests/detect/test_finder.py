@@ -1,0 +1,124 @@
+"""The states of a track, driven by a scripted detector and scripted fits."""
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from tracker.detect.finder import Finder, FindSettings
+from tracker.detect.roi import Detection, Roi
+from tracker.errors import SettingsError
+from tracker.face.parameters import TrackState
+from tracker.refine.fit import Fit
+from tracker.regress.outputs import ROI_SIDE_MM
+from tracker.source.frame import Frame
+
+
+class Scripted:
+    """Finds whatever the test says is there."""
+
+    def __init__(self):
+        self.there: list[Roi] = []
+        self.looks = 0
+
+    def __call__(self, frame):
+        self.looks += 1
+        return [Detection(roi, 0.9) for roi in self.there]
+
+    next_tile = thorough = __call__
+
+
+def a_frame():
+    plane = np.zeros((100, 200), np.uint8)
+    half = np.zeros((50, 100), np.uint8)
+    return Frame((plane, half, half), "i420", 8, "bt601", False, 0, Fraction(1, 30), 0, 0, 0)
+
+
+def a_fit(track, presence=0.9, x=None, plausible=True):
+    scale = track.roi.side_px / ROI_SIDE_MM
+    center = np.array([track.roi.x_px if x is None else x, track.roi.y_px - 30 * scale])
+    five, many = np.full(5, 0.8, np.float32), np.full(52, 0.1, np.float32)
+    return Fit(
+        track.track_id, many, np.zeros(64, np.float32), np.eye(3), center, scale, presence, five, many,
+        0.1, 0.1, 1.0, 0.1, plausible,
+    )  # fmt: skip
+
+
+def step(finder, now, seen=True, presence=0.9):
+    tracks = list(finder(a_frame()))
+    fits = {t.track_id: a_fit(t, presence) for t in tracks} if seen else {}
+    fits = {k: f for k, f in fits.items() if finder.accepts(next(t for t in tracks if t.track_id == k), f)}
+    return finder.settle(fits, now)
+
+
+def test_acquiring_tracking_coasting_lost_gone():
+    detector = Scripted()
+    finder = Finder(detector, FindSettings(coast_seconds=0.2))
+    assert step(finder, 0.0) == []
+    detector.there = [Roi(50, 50, 40, 0)]
+    assert [t.state for t in step(finder, 0.1)] == [TrackState.ACQUIRING]
+    assert [t.state for t in step(finder, 0.2)] == [TrackState.TRACKING]
+    detector.there = []
+    assert [t.state for t in step(finder, 0.3, seen=False)] == [TrackState.COASTING]
+    assert [t.state for t in step(finder, 0.4)] == [TrackState.TRACKING], "it came back"
+    step(finder, 0.5, seen=False)
+    assert [t.state for t in step(finder, 0.8, seen=False)] == [TrackState.LOST]
+    assert step(finder, 0.9, seen=False) == []
+    detector.there = [Roi(50, 50, 40, 0)]
+    assert [t.track_id for t in step(finder, 1.0)] == [1], "an id is not used twice"
+
+
+def test_a_proposal_that_is_no_face_is_never_published():
+    detector = Scripted()
+    detector.there = [Roi(50, 50, 40, 0)]
+    finder = Finder(detector)
+    assert step(finder, 0.0, presence=0.1) == []
+    assert finder.tracks == []
+
+
+def test_the_square_follows_the_fit_without_the_detector():
+    detector = Scripted()
+    detector.there = [Roi(50, 50, 40, 0)]
+    finder = Finder(detector)
+    step(finder, 0.0)
+    looks = detector.looks
+    (track,) = finder(a_frame())
+    finder.settle({track.track_id: a_fit(track, x=70.0)}, 0.1)
+    assert abs(finder.tracks[0].roi.x_px - 70) < 1e-6
+    assert detector.looks == looks, "a tracked face costs no detection"
+
+
+def test_max_faces_and_room():
+    detector = Scripted()
+    detector.there = [Roi(30, 50, 30, 0), Roi(100, 50, 30, 0), Roi(170, 50, 30, 0)]
+    finder = Finder(detector, FindSettings(max_faces=2))
+    assert [t.track_id for t in step(finder, 0.0)] == [0, 1]
+    assert sorted(t.slot for t in finder.tracks) == [0, 1]
+
+
+def test_two_tracks_on_one_face_become_one():
+    detector = Scripted()
+    detector.there = [Roi(30, 50, 30, 0), Roi(100, 50, 30, 0)]
+    finder = Finder(detector, FindSettings(max_faces=2))
+    step(finder, 0.0)
+    tracks = list(finder(a_frame()))
+    finder.settle({t.track_id: a_fit(t, x=60.0) for t in tracks}, 0.1)
+    assert [t.track_id for t in finder.tracks] == [0]
+
+
+def test_a_missed_face_is_searched_elsewhere_in_the_same_frame():
+    detector = Scripted()
+    detector.there = [Roi(50, 50, 40, 0)]
+    finder = Finder(detector)
+    step(finder, 0.0)
+    detector.there = [Roi(150, 50, 40, 0)]
+    tracks = list(finder(a_frame()))
+    moved = finder.elsewhere(a_frame(), tracks)
+    assert [t.track_id for t in moved] == [0] and moved[0].roi.x_px == 150
+
+
+def test_settings_name_what_is_wrong():
+    with pytest.raises(SettingsError, match="max_faces 0"):
+        FindSettings(max_faces=0)
+    with pytest.raises(SettingsError, match=r"keep_presence 1.5"):
+        FindSettings(keep_presence=1.5)

@@ -1,0 +1,53 @@
+"""The Python API: give it pictures, get faces.
+
+`Tracker` wraps the pipeline for pictures you already hold, RGB arrays or PyAV frames. It opens no video and no socket.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tracker.errors import SourceError
+from tracker.face.camera import DEFAULT_VERTICAL_FOV_DEG
+from tracker.face.parameters import Face
+from tracker.pipeline import build_pipeline
+from tracker.source import frame_from_av, frame_from_image
+
+if TYPE_CHECKING:
+    import av
+
+
+class Tracker:
+    """Tracks faces through pictures handed to it one by one.
+
+    >>> tracker = Tracker(max_faces=2)
+    >>> faces = tracker.track(rgb, pts_seconds=0.033)  # a frame of a stream
+    >>> faces = tracker.track(rgb)  # an image of its own
+    """
+
+    def __init__(
+        self, max_faces: int = 1, smooth: bool = True, *, vertical_fov_deg: float = DEFAULT_VERTICAL_FOV_DEG
+    ) -> None:
+        """Raises SettingsError for values out of range, AssetError when the models are damaged."""
+        self._pipeline = build_pipeline(max_faces, smooth, vertical_fov_deg)
+
+    def track(self, image: np.ndarray | av.VideoFrame, pts_seconds: float | None = None) -> list[Face]:
+        """Faces in `image`: uint8 RGB [H, W, 3], or an `av.VideoFrame` of any format.
+
+        With `pts_seconds` the images are a stream: tracks keep their ids, estimates are smoothed over time. Without,
+        every call is an image of its own: no smoothing, state `tracking`, `track_id` 0 and up from the largest face.
+        Raises SourceError for an array of another shape or type.
+        """
+        if isinstance(image, np.ndarray):
+            frame = frame_from_image(image, pts_seconds)
+        elif hasattr(image, "planes") and hasattr(image, "format"):
+            frame = frame_from_av(image, pts_seconds)
+        else:
+            raise SourceError(f"an image of type {type(image).__name__}; give uint8 RGB [H, W, 3] or an av.VideoFrame")
+        return list(self._pipeline.track(frame))
+
+    def reset(self) -> None:
+        """Forget every face; ids start again at 0."""
+        self._pipeline.reset()

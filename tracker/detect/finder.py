@@ -1,0 +1,169 @@
+"""Find: which squares to look at in this frame, and which of them turned out to be faces.
+
+Given frames and, after each look, the fits, it keeps up to `max_faces` tracks with an explicit state: squares follow
+the last raw fit, new ones come from the detector, a lost one is searched for before it is given up. It never looks at
+pixels itself and does not smooth.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from tracker.detect.detector import Detector, same_face
+from tracker.detect.roi import Detection, Roi
+from tracker.errors import SettingsError
+from tracker.face.parameters import TrackState
+from tracker.refine.fit import Fit
+from tracker.source.frame import Frame
+
+
+@dataclass(frozen=True, slots=True)
+class FindSettings:
+    """When a square counts as a face."""
+
+    max_faces: int = 1
+    """How many people at most."""
+    acquire_presence: float = 0.6
+    """The network's presence score a new face must reach, 0..1."""
+    keep_presence: float = 0.35
+    """The score below which a tracked face counts as not seen, 0..1."""
+    acquire_frames: int = 2
+    """Frames in a row before `acquiring` becomes `tracking`."""
+    coast_seconds: float = 0.5
+    """How long an unseen face is held before it is lost."""
+    detect_every: int = 10
+    """With room for more faces, look for them every so many frames."""
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.max_faces <= 64:
+            raise SettingsError(f"max_faces {self.max_faces}; give 1 to 64")
+        for name in ("acquire_presence", "keep_presence"):
+            if not 0 < getattr(self, name) < 1:
+                raise SettingsError(f"{name} {getattr(self, name)}; give a number between 0 and 1, such as 0.5")
+
+
+@dataclass(slots=True)
+class Track:
+    """One person over time. The only thing here that changes."""
+
+    track_id: int
+    slot: int
+    """Which of the buffers of the later stages is this track's."""
+    roi: Roi
+    state: TrackState = TrackState.ACQUIRING
+    seen: int = 0
+    """Frames in a row in which it was seen."""
+    unseen_since: float | None = None
+    """Time of the first frame in which it was not seen; None while it is."""
+
+
+class Finder:
+    """Tracks over a stream of frames."""
+
+    def __init__(self, detector: Detector, settings: FindSettings = FindSettings()) -> None:
+        self._detector, self.settings = detector, settings
+        self.tracks: list[Track] = []
+        self._next_id = 0
+        self._frames = 0
+
+    def reset(self) -> None:
+        """Forget everybody; ids start at 0 again."""
+        self.tracks.clear()
+        self._next_id = self._frames = 0
+
+    def __call__(self, frame: Frame) -> list[Track]:
+        """The tracks to look at in this frame, new ones included."""
+        self.tracks = [track for track in self.tracks if track.state != TrackState.LOST]
+        self._frames += 1
+        room = len(self.tracks) < self.settings.max_faces
+        if room and (not self.tracks or self._frames % self.settings.detect_every == 0):
+            found = self._detector(frame)
+            if not any(self._is_new(detection) for detection in found):
+                found = self._detector.next_tile(frame)
+            self._open(found)
+        return self.tracks
+
+    def thorough(self, frame: Frame) -> list[Track]:
+        """For an image of its own: everything the whole frame and all its tiles show."""
+        found = self._detector(frame)
+        if len(found) < self.settings.max_faces:
+            found = self._detector.thorough(frame)
+        self._open(found)
+        return self.tracks
+
+    def elsewhere(self, frame: Frame, missed: Iterable[Track]) -> list[Track]:
+        """Those of the missed tracks for which the detector knows another place: look again there, in this frame."""
+        moved = []
+        missed = [track for track in missed if track.seen or track.unseen_since is not None]
+        if not missed:
+            return []
+        others = [track for track in self.tracks if track not in missed]
+        found = [d for d in self._detector(frame) if not any(same_face(d.roi, other.roi) for other in others)]
+        for track in missed:
+            if found:
+                nearest = min(found, key=lambda d: _distance(d.roi, track.roi))
+                found.remove(nearest)
+                track.roi = nearest.roi
+                moved.append(track)
+        return moved
+
+    def accepts(self, track: Track, fit: Fit) -> bool:
+        """Is this a face, and this track's?"""
+        known = track.seen > 0
+        needed = self.settings.keep_presence if known else self.settings.acquire_presence
+        return fit.plausible and fit.presence >= needed
+
+    def settle(self, fits: dict[int, Fit], now_seconds: float) -> list[Track]:
+        """Take this frame's outcome: `fits` by track id are those accepted. Returns the tracks worth publishing."""
+        for track in self.tracks:
+            fit = fits.get(track.track_id)
+            if fit is not None:
+                self._saw(track, fit)
+            else:
+                self._missed(track, now_seconds)
+        self._drop_doubles()
+        # A proposal that never became a face is nobody's loss.
+        self.tracks = [
+            t for t in self.tracks if t.seen or (t.unseen_since is not None and t.state != TrackState.ACQUIRING)
+        ]
+        return self.tracks
+
+    def _saw(self, track: Track, fit: Fit) -> None:
+        track.seen += 1
+        track.unseen_since = None
+        track.roi = fit.roi()
+        sure = track.seen >= self.settings.acquire_frames or track.state != TrackState.ACQUIRING
+        track.state = TrackState.TRACKING if sure else TrackState.ACQUIRING
+
+    def _missed(self, track: Track, now_seconds: float) -> None:
+        track.seen = 0
+        if track.unseen_since is None:
+            track.unseen_since = now_seconds
+        if track.state == TrackState.ACQUIRING:
+            return
+        over = now_seconds - track.unseen_since > self.settings.coast_seconds or now_seconds < track.unseen_since
+        track.state = TrackState.LOST if over else TrackState.COASTING
+
+    def _drop_doubles(self) -> None:
+        """Two tracks on one face: the younger goes."""
+        kept: list[Track] = []
+        for track in sorted(self.tracks, key=lambda t: t.track_id):
+            if not any(other.seen and same_face(track.roi, other.roi) for other in kept):
+                kept.append(track)
+        self.tracks = kept
+
+    def _is_new(self, detection: Detection) -> bool:
+        return not any(same_face(detection.roi, track.roi) for track in self.tracks)
+
+    def _open(self, found: list[Detection]) -> None:
+        for detection in found:
+            if len(self.tracks) < self.settings.max_faces and self._is_new(detection):
+                used = {track.slot for track in self.tracks}
+                slot = next(s for s in range(self.settings.max_faces) if s not in used)
+                self.tracks.append(Track(self._next_id, slot, detection.roi))
+                self._next_id += 1
+
+
+def _distance(a: Roi, b: Roi) -> float:
+    return (a.x_px - b.x_px) ** 2 + (a.y_px - b.y_px) ** 2

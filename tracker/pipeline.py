@@ -1,0 +1,211 @@
+"""The loop: source -> find -> regress -> refine -> smooth -> publish, on one screen.
+
+Given frames it returns the published faces, and times each stage around it. The stages do not know each other; only
+the square of the last raw fit flows back, from refine to find.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tracker.clock import monotonic_ns
+from tracker.detect.detector import Detector
+from tracker.detect.finder import Finder, FindSettings, Track
+from tracker.face.camera import DEFAULT_VERTICAL_FOV_DEG, Camera
+from tracker.face.model import FaceModel
+from tracker.face.parameters import Face, TrackState
+from tracker.kernels.backend import Kernels, choose
+from tracker.publish import FrameHeader, Publisher
+from tracker.refine.fit import Fit, Refiner
+from tracker.refine.identity import IdentityMemory
+from tracker.refine.light import Light
+from tracker.regress.regressor import Regressor
+from tracker.smooth import Smoother, SmoothSettings
+from tracker.smooth.estimate import Estimator
+from tracker.source import Source
+from tracker.source.frame import Frame
+
+STAGES = ("find", "regress", "refine", "smooth")
+LIGHT_EVERY = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Assets:
+    """Model files; None is the shipped one."""
+
+    face_model: str | Path | None = None
+    student: str | Path | None = None
+    detector: str | Path | None = None
+
+
+class Pipeline:
+    """Frame in, faces out. Stages own their buffers; the faces handed out are copies."""
+
+    def __init__(
+        self, find: FindSettings = FindSettings(), smooth: SmoothSettings = SmoothSettings(),
+        vertical_fov_deg: float = DEFAULT_VERTICAL_FOV_DEG, assets: Assets = Assets(), backend: str = "auto",
+    ) -> None:  # fmt: skip
+        """Raises AssetError, BackendUnavailable, SettingsError."""
+        slots = find.max_faces
+        self.kernels: Kernels = choose(backend)
+        self.model = FaceModel.load(assets.face_model)
+        self.detector = Detector(self.kernels.crop_luma, path=assets.detector)
+        self.finder = Finder(self.detector, find)
+        self.regressor = Regressor(self.kernels.crop_roi, slots, self.model.hash, assets.student)
+        self.refiner = Refiner(slots, len(self.model.identity_mm))
+        self.identity = IdentityMemory(slots, len(self.model.identity_mm))
+        self.light = Light(self.model)
+        self.smoother = Smoother(smooth)
+        self.estimator = Estimator(self.model, self.kernels.morph, self.kernels.project)
+        self.stage_ns: dict[str, int] = dict.fromkeys(STAGES, 0)
+        self._fov_deg = vertical_fov_deg
+        self._size = (0, 0)
+        self._camera = Camera.from_fov(640, 480, vertical_fov_deg)
+        self._lighting = np.zeros((slots, 9, 3), np.float32)
+        self._faces: dict[int, Face] = {}
+
+    def camera_for(self, frame: Frame) -> Camera:
+        """The camera of this frame's size; a change of size starts the tracks anew."""
+        if (frame.width_px, frame.height_px) != self._size:
+            self.reset()
+            self._size = (frame.width_px, frame.height_px)
+            self._camera = Camera.from_fov(*self._size, self._fov_deg)
+        return self._camera
+
+    def reset(self) -> None:
+        """Forget every face."""
+        self.finder.reset()
+        self.identity.reset()
+        self.smoother.reset()
+        self._faces.clear()
+
+    def track(self, frame: Frame) -> tuple[Face, ...]:
+        """The faces of one frame of a stream, by track; a frame without time is an image of its own."""
+        camera, now_seconds = self.camera_for(frame), frame.pts_seconds
+        self.stage_ns.update(dict.fromkeys(STAGES, 0))
+        if now_seconds is None:
+            self.reset()
+        tracks = self._find(frame)
+        fits = self._look(frame, tracks)
+        missed = [track for track in tracks if track.track_id not in fits]
+        if missed:
+            fits |= self._look(frame, self._timed("find", self.finder.elsewhere, frame, missed))
+        tracks = self._timed("find", self.finder.settle, fits, now_seconds or 0.0)
+        seen = [(track, fits[track.track_id]) for track in tracks if track.track_id in fits]
+        smoothed = self._timed("smooth", self.smoother, [fit for _, fit in seen], now_seconds)
+        for (track, fit), filtered in zip(seen, smoothed, strict=True):
+            identity = self._timed("refine", self.identity, track.slot, fit)
+            self._faces[track.track_id] = self._timed(
+                "smooth", self.estimator, fit, filtered, identity, camera, self._lighting[track.slot]
+            )
+        faces = tuple(self._as_of_now(track) for track in tracks)
+        return faces if now_seconds is not None else _by_size(faces)
+
+    def _find(self, frame: Frame) -> list[Track]:
+        """A stream's squares follow their tracks; an image is searched thoroughly, tiles and all."""
+        search = self.finder if frame.pts_seconds is not None else self.finder.thorough
+        tracks: list[Track] = self._timed("find", search, frame)
+        return tracks
+
+    def _look(self, frame: Frame, tracks: Iterable[Track]) -> dict[int, Fit]:
+        """Regress and refine each track's square; a new one, whose square is rough, twice. What is a face stays."""
+        fits = {}
+        for track in tracks:
+            for _ in range(1 if track.seen else 2):
+                guess = self._timed("regress", self.regressor, frame, track.roi, track.slot)
+                fit = self._timed("refine", self.refiner, guess, track.slot, track.track_id)
+                if track.seen or not fit.plausible:
+                    break
+                track.roi = fit.roi()
+            if self.finder.accepts(track, fit):
+                fits[track.track_id] = fit
+                if track.seen % LIGHT_EVERY == 0:
+                    self._timed("refine", self.light, guess, fit, self._lighting[track.slot])
+        return fits
+
+    def _as_of_now(self, track: Track) -> Face:
+        """The track's estimate with its present state; one that was not seen now is held without confidence."""
+        face = self._faces[track.track_id]
+        if track.state == TrackState.LOST:
+            self.smoother.drop(track.track_id)
+            del self._faces[track.track_id]
+        if track.unseen_since is None:
+            return replace(face, state=track.state)
+        return replace(face, state=track.state, confidence=0.0, region_confidence=np.zeros(5, np.float32))
+
+    def _timed(self, stage: str, call: Callable[..., Any], *args: Any) -> Any:
+        started = monotonic_ns()
+        result = call(*args)
+        self.stage_ns[stage] += monotonic_ns() - started
+        return result
+
+
+def _by_size(faces: tuple[Face, ...]) -> tuple[Face, ...]:
+    """An image's faces, largest first, numbered in that order and seen for sure."""
+    largest = sorted(faces, key=lambda face: -float(np.ptp(face.landmarks_px[:, 1])))
+    return tuple(replace(f, track_id=k, state=TrackState.TRACKING) for k, f in enumerate(largest))
+
+
+def build_pipeline(
+    max_faces: int = 1, smooth: bool = True, vertical_fov_deg: float = DEFAULT_VERTICAL_FOV_DEG
+) -> Pipeline:
+    """The pipeline that most want."""
+    return Pipeline(FindSettings(max_faces=max_faces), SmoothSettings(enabled=smooth), vertical_fov_deg)
+
+
+@dataclass(frozen=True, slots=True)
+class RunSummary:
+    """What a run came to."""
+
+    frames: int
+    """Published, one message each."""
+    with_faces: int
+    """Frames in which at least one face was seen."""
+    dropped: int
+    """Frames the source skipped to stay current."""
+    reformatted: int
+    """Frames whose pixel format had to be converted."""
+    damaged: int
+    """Packets of the source that could not be decoded."""
+    seconds: float
+
+    def __str__(self) -> str:
+        rate = self.frames / self.seconds if self.seconds else 0.0
+        parts = [f"{self.frames} frames in {self.seconds:.1f} s ({rate:.0f} a second), faces in {self.with_faces}"]
+        parts += [f"{count} {name}" for name, count in (
+            ("dropped to stay current", self.dropped), ("converted to I420", self.reformatted),
+            ("damaged packets skipped", self.damaged),
+        ) if count]  # fmt: skip
+        return ", ".join(parts)
+
+
+def run(
+    source: Source, pipeline: Pipeline, publisher: Publisher,
+    on_frame: Callable[[Frame, Sequence[Face], Camera], None] | None = None,
+) -> RunSummary:  # fmt: skip
+    """Track and publish every frame of `source`, to its end. `on_frame` is called after each message has left."""
+    started, frames, with_faces = monotonic_ns(), 0, 0
+    for frame in source:
+        faces = pipeline.track(frame)
+        camera = pipeline.camera_for(frame)
+        publisher.publish(header_of(frame, camera, publisher.source_id), faces)
+        frames += 1
+        with_faces += any(face.confidence > 0 for face in faces)
+        if on_frame is not None:
+            on_frame(frame, faces, camera)
+    seconds = (monotonic_ns() - started) / 1e9
+    return RunSummary(frames, with_faces, source.dropped, source.reformatted, source.damaged, seconds)
+
+
+def header_of(frame: Frame, camera: Camera, source_id: str) -> FrameHeader:
+    """What a message says about the frame itself; `inferred_ns` is now."""
+    return FrameHeader(
+        source_id, frame.pts, frame.time_base.numerator, frame.time_base.denominator, frame.captured_ns,
+        frame.decoded_ns, monotonic_ns(), frame.width_px, frame.height_px, camera.fx, camera.fy, camera.cx, camera.cy,
+        frame.dropped,
+    )  # fmt: skip
