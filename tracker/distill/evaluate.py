@@ -1,0 +1,91 @@
+"""How good the shipped networks are on the people kept aside, through the very code that runs live.
+
+Given the corpus it shows each held-out patch to regressor and refiner with a slightly wrong square, and compares with
+the teacher: landmarks, scores, and whether the predicted standard deviations are as large as the errors.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+
+from tracker.detect.roi import Roi
+from tracker.distill import augment
+from tracker.distill.corpus import KINDS, Corpus
+from tracker.distill.lessons import Poses
+from tracker.face import topology
+from tracker.face.model import FaceModel
+from tracker.kernels.backend import choose
+from tracker.refine.fit import Refiner
+from tracker.regress.outputs import ROI_SIDE_MM
+from tracker.regress.regressor import Regressor
+from tracker.smooth.estimate import Estimator
+from tracker.source.frame import Frame
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Results on held-out people of one kind."""
+
+    kind: str
+    faces: int
+    landmarks_percent: float
+    """Mean 2D distance to the teacher over the inter-ocular distance."""
+    correlation: float
+    """Mean over shapes that move (teacher's spread above 0.05) of Pearson's r over all faces."""
+    presence: float
+    """Share of faces with a presence above one half."""
+    expression_coverage: float
+    """Share of score errors within one predicted standard deviation; 0.76 for a calibrated Laplace law."""
+
+
+def patch_frame(patch: np.ndarray) -> Frame:
+    """A labelled patch as an RGB frame."""
+    return Frame((patch,), "rgb24", 8, "bt601", True, None, Fraction(1, 1), 0, 0, 0)
+
+
+def true_roi(poses: Poses, index: int, rng: np.random.Generator | None) -> Roi:
+    """The square around a labelled head, jittered as a tracked one would be."""
+    turn = poses.rotation[index]
+    roll = float(np.arctan2(turn[1, 0] - turn[0, 1], turn[0, 0] + turn[1, 1]))
+    look = augment.Look(poses.centre[index], float(poses.scale[index]) * ROI_SIDE_MM, roll)
+    if rng is not None:
+        shift = rng.normal(0, 0.02, 2) * look.side
+        look = augment.Look(look.centre + shift, look.side * float(np.exp(rng.normal(0, 0.04))), roll)
+    return Roi(float(look.centre[0]), float(look.centre[1]), look.side, look.roll)
+
+
+def evaluate(corpus: Corpus, poses: Poses, limit: int = 600, student: str | None = None) -> list[Held]:
+    """One row per kind of data with held-out people in it."""
+    model, kernels = FaceModel.load(), choose()
+    regressor = Regressor(kernels.crop_roi, 1, model.hash, student)
+    refiner = Refiner(1, len(model.identity_mm))
+    estimator = Estimator(model, kernels.morph, kernels.project)
+    rows = []
+    for number, kind in enumerate(KINDS):
+        chosen = np.flatnonzero(corpus.validation & (corpus.kind == number))
+        if not len(chosen):
+            continue
+        chosen = chosen[:: max(1, len(chosen) // limit)]
+        rng = np.random.default_rng(0)
+        errors, scores, stds, presence = [], [], [], []
+        for index in chosen.tolist():
+            guess = regressor(patch_frame(corpus.patches[index]), true_roi(poses, index, rng), 0)
+            fit = refiner(guess, 0)
+            points = estimator.landmarks(fit.identity, fit.expression, fit.rotation, fit.center_px, fit.scale_px_per_mm)
+            truth = corpus.landmarks[index]
+            iod = np.linalg.norm(np.subtract(*truth[list(topology.OUTER_EYE_CORNERS), :2]))
+            errors.append(np.linalg.norm((points - truth)[:, :2], axis=1).mean() / max(iod, 1.0))
+            scores.append(fit.expression.copy())
+            stds.append(fit.expression_std.copy())
+            presence.append(fit.presence > 0.5)
+        ours, theirs = np.array(scores), corpus.scores[chosen]
+        moving = theirs.std(0) > 0.05
+        r = [np.corrcoef(ours[:, k], theirs[:, k])[0, 1] for k in np.flatnonzero(moving)]
+        within = float((np.abs(ours - theirs) < np.array(stds))[:, moving].mean())
+        rows.append(Held(
+            kind, len(chosen), float(np.mean(errors)) * 100, float(np.nanmean(r)), float(np.mean(presence)), within
+        ))  # fmt: skip
+    return rows

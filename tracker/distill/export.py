@@ -1,0 +1,107 @@
+"""Trained networks to ONNX: norms folded, batch free, weights as small as accuracy allows.
+
+Given a network in evaluation mode it writes one self-contained `.onnx`, optionally quantised to int8 with calibration
+inputs, and stamps it with the face model's hash and a version, which the run time checks.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import onnx
+import torch
+from torch import nn
+
+from tracker.detect.roi import Roi
+from tracker.distill.corpus import Corpus
+from tracker.distill.evaluate import true_roi
+from tracker.distill.lessons import Poses
+from tracker.face.model import FaceModel
+from tracker.regress.outputs import CROP_PX
+
+OPSET = 17
+CALIBRATION = 400
+"""Crops that set the ranges of the int8 activations."""
+
+
+def to_onnx(net: nn.Module, example: torch.Tensor, path: Path, stamps: dict[str, str]) -> None:
+    """Write float32 ONNX with inputs `x` [N, ...] and output `y`; `stamps` become metadata."""
+    net = net.eval()
+    torch.onnx.export(
+        net, (example,), str(path), input_names=["x"], output_names=["y"], opset_version=OPSET,
+        dynamic_axes={"x": {0: "n"}, "y": {0: "n"}}, dynamo=False,
+    )  # fmt: skip
+    graph = onnx.load(str(path))
+    onnx.helper.set_model_props(graph, stamps)
+    graph.doc_string = ""
+    onnx.save(graph, str(path))
+
+
+class _Calibration:
+    """What onnxruntime's quantiser reads: one dict of inputs after another."""
+
+    def __init__(self, inputs: Iterable[np.ndarray]) -> None:
+        self._inputs = iter(inputs)
+
+    def get_next(self) -> dict[str, np.ndarray] | None:
+        """The next input or None."""
+        value = next(self._inputs, None)
+        return None if value is None else {"x": value}
+
+
+def quantise(path: Path, out: Path, calibration: Iterable[np.ndarray], keep_float: tuple[str, ...] = ()) -> None:
+    """Int8 weights (per channel) and activations as QDQ pairs; nodes named in `keep_float` stay as they are."""
+    from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quantize_static
+    from onnxruntime.quantization.shape_inference import quant_pre_process
+
+    stamps = {entry.key: entry.value for entry in onnx.load(str(path)).metadata_props}
+    with tempfile.TemporaryDirectory() as folder:
+        ready = Path(folder) / "ready.onnx"
+        quant_pre_process(str(path), str(ready), skip_symbolic_shape=True)
+        quantize_static(
+            str(ready), str(out), _Calibration(calibration), quant_format=QuantFormat.QDQ, per_channel=True,
+            activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8, nodes_to_exclude=list(keep_float),
+            calibrate_method=CalibrationMethod.MinMax,
+        )  # fmt: skip
+    graph = onnx.load(str(out))
+    onnx.helper.set_model_props(graph, stamps)
+    onnx.save(graph, str(out))
+
+
+def export_student(checkpoint: Path, corpus: Corpus, poses: Poses, out: Path, version: str = "1.0") -> None:
+    """The averaged student of a checkpoint, int8, calibrated on training crops, stamped with the face model."""
+    from tracker.distill.train import averaged
+
+    stamps = {"version": version, "face_model": FaceModel.load().hash.hex()}
+    chosen = np.flatnonzero(~corpus.validation)[:: max(1, len(corpus) // CALIBRATION)]
+    rng = np.random.default_rng(0)
+    crops = (_crop(corpus.patches[k], true_roi(poses, k, rng)) for k in chosen.tolist())
+    example = torch.zeros(1, 3, CROP_PX, CROP_PX)
+    with tempfile.TemporaryDirectory() as folder:
+        whole = Path(folder) / "student.onnx"
+        to_onnx(averaged(checkpoint), example, whole, stamps)
+        # One scale for a vector of such unlike parts would leave a landmark a pixel of choice: the head stays float.
+        quantise(whole, out, crops, keep_float=("/head/Gemm",))
+
+
+def export_detector(checkpoint: Path, out: Path, version: str = "1.0") -> None:
+    """The detector as float32: it runs on few frames, and its cells are few enough for int8 to cost recall."""
+    from tracker.distill.detector_net import DetectorNet
+    from tracker.distill.scenes import VIEW_PX
+
+    net = DetectorNet()
+    net.load_state_dict(torch.load(checkpoint, map_location="cpu", weights_only=True))
+    to_onnx(net, torch.zeros(1, 1, VIEW_PX, VIEW_PX), out, {"version": version})
+
+
+def _crop(patch: np.ndarray, roi: Roi) -> np.ndarray:
+    """float32 [1, 3, 128, 128], as the run time cuts it."""
+    import cv2
+
+    px_from_crop = roi.px_from_crop(CROP_PX)
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    crop = cv2.warpAffine(patch, px_from_crop, (CROP_PX, CROP_PX), flags=flags)
+    return np.ascontiguousarray(crop.transpose(2, 0, 1)[None], np.float32)

@@ -1,0 +1,147 @@
+"""Label a folder of clips and images with the teacher, once, into a cache that can be resumed.
+
+Given a folder (`clips/`, `images/`, `aflw_crops/`) it writes one `.npz` per file: per face a square colour patch
+twice the size of the face's box, the landmarks in that patch's pixels and the scores. A file that is already in the
+cache is not labelled again. It does not know what the labels are for.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from tracker.distill.teacher import Lesson, Teacher
+from tracker.errors import SourceError
+
+PATCH_PX = 224
+PATCH_OF_BOX = 2.0
+VIDEO_SUFFIXES = {".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v"}
+IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png"}
+
+
+@dataclass(frozen=True, slots=True)
+class Labelled:
+    """The teacher's answers for one file. F faces in all, over all its frames."""
+
+    patches: np.ndarray
+    """uint8 [F, 224, 224, 3] RGB, a square twice the face's box, black outside the image."""
+    landmarks: np.ndarray
+    """float32 [F, 478, 3] in patch pixels."""
+    scores: np.ndarray
+    """float32 [F, 52] in ARKit order."""
+    frame: np.ndarray
+    """int32 [F] index of the frame within the file."""
+    origin: np.ndarray
+    """float32 [F, 3]: x, y of the patch's corner in the image and the image's pixels per patch pixel."""
+
+
+def patch_around(rgb: np.ndarray, landmarks_px: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The square around a face as uint8 [224, 224, 3], and its origin [3] as in `Labelled.origin`."""
+    import cv2
+
+    low, high = landmarks_px[:, :2].min(0), landmarks_px[:, :2].max(0)
+    side = float((high - low).max()) * PATCH_OF_BOX
+    corner = (low + high) / 2 - side / 2
+    scale = side / PATCH_PX
+    to_patch = np.array([[1 / scale, 0, -corner[0] / scale], [0, 1 / scale, -corner[1] / scale]])
+    shrink = cv2.INTER_AREA if scale > 1 else cv2.INTER_LINEAR
+    if scale > 2:  # warpAffine has no area filter of its own
+        factor = 1 / np.floor(scale)
+        rgb = cv2.resize(rgb, None, fx=factor, fy=factor, interpolation=shrink)
+        to_patch = to_patch @ np.diag([1 / factor, 1 / factor, 1])
+    patch = cv2.warpAffine(rgb, to_patch, (PATCH_PX, PATCH_PX), flags=cv2.INTER_LINEAR)
+    return patch, np.array([*corner, scale], np.float32)
+
+
+def _frames(path: Path) -> list[np.ndarray]:
+    import av
+
+    if path.suffix.lower() in VIDEO_SUFFIXES:
+        with av.open(str(path)) as container:
+            return [np.ascontiguousarray(f.to_ndarray(format="rgb24")) for f in container.decode(video=0)]
+    import cv2
+
+    image = cv2.imread(str(path))
+    if image is None:
+        raise SourceError(f"{path} is not an image that can be read; give JPEG or PNG")
+    return [np.ascontiguousarray(image[:, :, ::-1])]
+
+
+def _lessons(teacher: Teacher, rgb: np.ndarray) -> list[Lesson]:
+    """The teacher's faces; a tight crop where it finds none is padded by a third and doubled in size."""
+    found = teacher(rgb)
+    if found or max(rgb.shape[:2]) > 400:
+        return found
+    import cv2
+
+    pad = max(rgb.shape[:2]) // 3
+    wide = cv2.copyMakeBorder(rgb, pad, pad, pad, pad, cv2.BORDER_CONSTANT)
+    wide = cv2.resize(wide, None, fx=2, fy=2, interpolation=cv2.INTER_LINEAR)
+    return [Lesson((lesson.landmarks_px / 2 - [pad, pad, 0]).astype(np.float32), lesson.scores)
+            for lesson in teacher(wide)]  # fmt: skip
+
+
+def label_file(path: Path, teacher: Teacher) -> Labelled:
+    """Every face the teacher finds in one video or image, with patches. Raises SourceError when it cannot be read."""
+    rows: list[tuple[np.ndarray, np.ndarray, np.ndarray, int, np.ndarray]] = []
+    for index, rgb in enumerate(_frames(path)):
+        for lesson in _lessons(teacher, rgb):
+            patch, origin = patch_around(rgb, lesson.landmarks_px)
+            shifted = (lesson.landmarks_px - [*origin[:2], 0]) / origin[2]
+            rows.append((patch, shifted.astype(np.float32), lesson.scores, index, origin))
+    if not rows:
+        return Labelled(
+            np.zeros((0, PATCH_PX, PATCH_PX, 3), np.uint8), np.zeros((0, 478, 3), np.float32),
+            np.zeros((0, 52), np.float32), np.zeros(0, np.int32), np.zeros((0, 3), np.float32),
+        )  # fmt: skip
+    patches, landmarks, scores, frames, origins = (np.array(column) for column in zip(*rows, strict=True))
+    return Labelled(patches, landmarks, scores, frames.astype(np.int32), origins)
+
+
+_teacher: Teacher | None = None
+
+
+def _work(path: Path, out: Path, teacher_path: Path, max_faces: int) -> int:
+    """One file in a worker process, whose teacher lives as long as the process. Written whole or not at all."""
+    global _teacher
+    if _teacher is None:
+        _teacher = Teacher(teacher_path, max_faces)
+    done = label_file(path, _teacher)
+    part = out.with_suffix(f".{os.getpid()}.part")
+    with part.open("wb") as stream:
+        np.savez(stream, **{name: getattr(done, name) for name in Labelled.__slots__})
+    part.replace(out)
+    return len(done.frame)
+
+
+def label(
+    data: Path, teacher_path: Path, cache: Path, *, workers: int = 2, max_faces: int = 1,
+    progress: Callable[[int, int, int], None] | None = None,
+) -> int:  # fmt: skip
+    """Label every video and image under `data` into `cache`, keeping what is there; returns the faces newly found.
+
+    `progress(done, total, faces)` is called after each file. Raises SourceError for a folder with nothing to label.
+    """
+    paths = sorted(p for p in data.rglob("*") if p.suffix.lower() in VIDEO_SUFFIXES | IMAGE_SUFFIXES)
+    if not paths:
+        raise SourceError(f"{data} holds no video or image; give a folder with .mp4, .jpg or .png files")
+    Teacher(teacher_path).close()  # a wrong file fails here, once, instead of in every worker
+    jobs = [(p, cache / p.relative_to(data).with_suffix(".npz")) for p in paths]
+    todo = [(p, out) for p, out in jobs if not out.exists()]
+    for _, out in todo:
+        out.parent.mkdir(parents=True, exist_ok=True)
+    faces, done = 0, len(jobs) - len(todo)
+    work = partial(_work, teacher_path=teacher_path, max_faces=max_faces)
+    with ProcessPoolExecutor(workers) as pool:
+        for future in as_completed([pool.submit(work, *job) for job in todo]):
+            faces += future.result()
+            done += 1
+            if progress:
+                progress(done, len(jobs), faces)
+    return faces

@@ -1,0 +1,102 @@
+"""The student network and the differentiable face model it is trained through (torch).
+
+Given crops it returns the vector of `regress.outputs`; given that vector the face model puts 478 landmarks into the
+crop. Plain 3x3 convolutions after a stride-4 stem: the fastest shape to train and to run on a CPU.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from tracker.face.model import FaceModel
+from tracker.regress.outputs import CROP_PX, ROI_CENTRE_MM, ROI_SIDE_MM, SLICES, WIDTH
+
+WIDTHS = (32, 64, 112, 176)
+BLOCKS = (1, 1, 2, 2)
+
+
+class Block(nn.Module):
+    """Two 3x3 convolutions around a shortcut."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
+        self.first_norm = nn.BatchNorm2d(channels)
+        self.second = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
+        self.second_norm = nn.BatchNorm2d(channels)
+        nn.init.zeros_(self.second_norm.weight)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[N, C, H, W] to the same."""
+        y = torch.relu(self.first_norm(self.first(x)))
+        return torch.relu(x + self.second_norm(self.second(y)))
+
+
+def _down(channels_in: int, channels: int, factor: int) -> nn.Sequential:
+    conv = nn.Conv2d(channels_in, channels, factor, stride=factor, bias=False)
+    return nn.Sequential(conv, nn.BatchNorm2d(channels), nn.ReLU())
+
+
+class Student(nn.Module):
+    """RGB crops float [N, 3, 128, 128] in 0..255 to [N, WIDTH]."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        layers: list[nn.Module] = [_down(3, WIDTHS[0], 4)]
+        for stage, (width, blocks) in enumerate(zip(WIDTHS, BLOCKS, strict=True)):
+            if stage:
+                layers.append(_down(WIDTHS[stage - 1], width, 2))
+            layers += [Block(width) for _ in range(blocks)]
+        self.body = nn.Sequential(*layers)
+        self.neck = nn.Sequential(nn.Flatten(), nn.Linear(WIDTHS[-1] * 16, 320), nn.ReLU())
+        self.head = nn.Linear(320, WIDTH)
+        with torch.no_grad():
+            self.head.weight.mul_(0.2)
+            self.head.bias.zero_()
+            self.head.bias[SLICES["rotation"]] = torch.tensor([1.0, 0, 0, 0, 1, 0])
+            for name in SLICES:
+                if name.endswith("log_std"):
+                    self.head.bias[SLICES[name]] = -3.0
+
+    def forward(self, crops: Tensor) -> Tensor:
+        """See the class."""
+        features = self.neck(self.body((crops - 127.5) * (1 / 64)))
+        result: Tensor = self.head(features.float())
+        return result
+
+
+def rotation_from_6d(six: Tensor) -> Tensor:
+    """[N, 6] to rotations [N, 3, 3] by Gram-Schmidt on two columns (Zhou et al. 2019)."""
+    x = nn.functional.normalize(six[:, :3], dim=1)
+    y = six[:, 3:] - (x * six[:, 3:]).sum(1, keepdim=True) * x
+    y = nn.functional.normalize(y, dim=1)
+    return torch.stack([x, y, torch.linalg.cross(x, y)], 2)
+
+
+class Decoder(nn.Module):
+    """The face model as a fixed layer: network output to landmarks [N, 478, 3] in crop pixels."""
+
+    mean: Tensor
+    identity: Tensor
+    expression: Tensor
+    anchor: Tensor
+
+    def __init__(self, model: FaceModel) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.tensor(model.mean_mm))
+        self.register_buffer("identity", torch.tensor(model.identity_mm).flatten(1))
+        self.register_buffer("expression", torch.tensor(model.expression_mm).flatten(1))
+        self.register_buffer("anchor", torch.tensor(ROI_CENTRE_MM))
+
+    def forward(self, out: Tensor) -> tuple[Tensor, Tensor]:
+        """Landmarks [N, 478, 3] in crop pixels and the rotation [N, 3, 3]."""
+        shape = (
+            out[:, SLICES["identity"]] @ self.identity + out[:, SLICES["expression"]].clamp(-0.1, 1.1) @ self.expression
+        )
+        vertices = self.mean + shape.view(-1, *self.mean.shape)
+        rotation = rotation_from_6d(out[:, SLICES["rotation"]])
+        scale = CROP_PX / ROI_SIDE_MM * out[:, SLICES["log_scale"]].clamp(-1.5, 1.5).exp()
+        turned = (vertices - self.anchor) @ rotation.transpose(1, 2) * scale[:, None]
+        centre = (out[:, SLICES["centre"]] + 0.5) * CROP_PX
+        return turned + nn.functional.pad(centre, (0, 1))[:, None], rotation

@@ -1,0 +1,191 @@
+"""Train the student: draw lessons in another process, step, average the weights, keep a checkpoint.
+
+Given a corpus and the face model it trains for a number of minutes (the learning rate follows the clock, so that a
+slow machine still finishes its schedule) and returns the averaged network. It can be cut and resumed.
+"""
+
+from __future__ import annotations
+
+import math
+import multiprocessing
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from tracker.distill.corpus import Corpus, load
+from tracker.distill.lessons import Batch, Lessons, Poses, fit_poses
+from tracker.distill.losses import Objective, Truth
+from tracker.distill.student import Decoder, Student
+from tracker.face.model import FaceModel
+
+
+@dataclass(frozen=True, slots=True)
+class TrainSettings:
+    """The recipe."""
+
+    minutes: float = 70.0
+    batch: int = 128
+    learning_rate: float = 2.5e-3
+    weight_decay: float = 0.03
+    warmup_share: float = 0.03
+    average_decay: float = 0.998
+    checkpoint_minutes: float = 3.0
+    seed: int = 0
+
+
+def poses_of(cache: Path, corpus: Corpus, model: FaceModel) -> Poses:
+    """Closed-form poses of the corpus, computed once per face model."""
+    path = cache / f"poses_{model.hash.hex()}_{len(corpus)}.npz"
+    if path.is_file():
+        with np.load(path) as done:
+            return Poses(**{field.name: done[field.name] for field in fields(Poses)})
+    poses = fit_poses(corpus, model)
+    np.savez(path, **{field.name: getattr(poses, field.name) for field in fields(Poses)})
+    return poses
+
+
+def _draw(queue: multiprocessing.Queue, lessons: Lessons, size: int, seed: int) -> None:
+    import cv2
+
+    cv2.setNumThreads(1)
+    torch.set_num_threads(1)
+    lessons.rng = np.random.default_rng(seed)
+    while True:
+        queue.put(lessons.batch(size))
+
+
+def _truth(batch: Batch, device: torch.device) -> tuple[Tensor, Truth]:
+    crops = torch.from_numpy(batch.crops).to(device).permute(0, 3, 1, 2).float()
+    rest = {f.name: torch.from_numpy(getattr(batch, f.name)).to(device) for f in fields(Truth)}
+    return crops.contiguous(memory_format=torch.channels_last), Truth(**rest)
+
+
+class Run:
+    """A training run: network, its average, optimiser and how far it is."""
+
+    def __init__(self, model: FaceModel, score_std: np.ndarray, settings: TrainSettings) -> None:
+        torch.manual_seed(settings.seed)
+        self.settings = settings
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.net = Student().to(self.device)
+        self.average = Student().to(self.device)
+        self.average.load_state_dict(self.net.state_dict())
+        self.objective = Objective(Decoder(model), torch.tensor(score_std)).to(self.device)
+        decay = [p for p in self.net.parameters() if p.ndim > 1]
+        plain = [p for p in self.net.parameters() if p.ndim <= 1]
+        groups = [{"params": decay, "weight_decay": settings.weight_decay}, {"params": plain, "weight_decay": 0.0}]
+        self.optimiser = torch.optim.AdamW(groups, lr=settings.learning_rate, betas=(0.9, 0.98))
+        self.seconds, self.steps = 0.0, 0
+
+    def learning_rate(self) -> float:
+        """Linear rise, then a cosine to 1% over the given minutes."""
+        progress = min(self.seconds / (self.settings.minutes * 60), 1.0)
+        rise = self.settings.warmup_share
+        if progress < rise:
+            return self.settings.learning_rate * (0.05 + 0.95 * progress / rise)
+        fall = (1 + math.cos(math.pi * (progress - rise) / (1 - rise))) / 2
+        return self.settings.learning_rate * (0.01 + 0.99 * fall)
+
+    def step(self, batch: Batch) -> dict[str, float]:
+        """One update; returns the parts of the loss."""
+        crops, truth = _truth(batch, self.device)
+        for group in self.optimiser.param_groups:
+            group["lr"] = self.learning_rate()
+        with torch.autocast(self.device.type, torch.bfloat16):
+            out = self.net(crops)
+        loss, parts = self.objective(out.float(), truth)
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.net.parameters(), 2.0)
+        self.optimiser.step()
+        self.steps += 1
+        self._fold_average()
+        return {name: float(part.detach()) for name, part in parts.items()}
+
+    @torch.no_grad()
+    def _fold_average(self) -> None:
+        decay = min(self.settings.average_decay, 1 - 1 / (self.steps + 1))
+        for mean, now in zip(self.average.state_dict().values(), self.net.state_dict().values(), strict=True):
+            if mean.dtype.is_floating_point:
+                mean.lerp_(now, 1 - decay)
+            else:
+                mean.copy_(now)
+
+    def save(self, path: Path) -> None:
+        """Whole or not at all."""
+        part = path.with_suffix(".part")
+        torch.save({
+            "net": self.net.state_dict(), "average": self.average.state_dict(),
+            "optimiser": self.optimiser.state_dict(), "seconds": self.seconds, "steps": self.steps,
+        }, part)  # fmt: skip
+        part.replace(path)
+
+    def resume(self, path: Path) -> None:
+        """Take up a checkpoint."""
+        state = torch.load(path, map_location=self.device, weights_only=True)
+        self.net.load_state_dict(state["net"])
+        self.average.load_state_dict(state["average"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.seconds, self.steps = state["seconds"], state["steps"]
+
+
+def train(
+    cache: Path, data: Path, settings: TrainSettings = TrainSettings(), *, open_only: bool = False,
+    progress: Callable[[str], None] = print,
+) -> Path:  # fmt: skip
+    """Train from the packed corpus in `cache`; returns the checkpoint `cache/student.pt`, resumed if it is there."""
+    model = FaceModel.load()
+    corpus = load(cache, open_only=open_only)
+    lessons = Lessons(corpus, poses_of(cache, corpus, model), model, data, cache, settings.seed)
+    run = Run(model, corpus.scores[corpus.kind == 0].std(0), settings)
+    path = cache / ("student_open.pt" if open_only else "student.pt")
+    if path.is_file():
+        run.resume(path)
+        progress(f"resuming at step {run.steps}")
+    context = multiprocessing.get_context("fork")
+    queue: multiprocessing.Queue = context.Queue(4)
+    seed = settings.seed + 1000 + run.steps
+    drawer = context.Process(target=_draw, args=(queue, lessons, settings.batch, seed), daemon=True)
+    drawer.start()
+    try:
+        _loop(run, queue, path, progress)
+    finally:
+        drawer.kill()
+    run.save(path)
+    return path
+
+
+def _loop(run: Run, queue: multiprocessing.Queue, path: Path, progress: Callable[[str], None]) -> None:
+    mean: dict[str, float] = {}
+    saved = run.seconds
+    run.net.train()
+    while run.seconds < run.settings.minutes * 60:
+        started = time.monotonic()
+        parts = run.step(queue.get())
+        run.seconds += time.monotonic() - started
+        for name, value in parts.items():
+            mean[name] = mean.get(name, value) * 0.98 + value * 0.02
+        if run.steps % 100 == 0:
+            shown = " ".join(f"{name} {value:.3f}" for name, value in mean.items())
+            progress(f"step {run.steps} {run.seconds / 60:.1f} of {run.settings.minutes:.0f} min  {shown}")
+        if run.seconds - saved > run.settings.checkpoint_minutes * 60:
+            run.save(path)
+            saved = run.seconds
+
+
+def averaged(path: Path) -> Student:
+    """The averaged network of a checkpoint, in evaluation mode."""
+    net = Student()
+    net.load_state_dict(torch.load(path, map_location="cpu", weights_only=True)["average"])
+    return net.eval()
+
+
+def threads(count: int | None = None) -> None:
+    """Let torch use `count` threads, all cores by default."""
+    torch.set_num_threads(count or os.cpu_count() or 1)
