@@ -1,0 +1,338 @@
+"""The command as a user meets it: every mistake is one line on stderr and exit code 2, and help teaches.
+
+Each command runs in its own process, as it is installed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+LOOPBACK = "tcp://127.0.0.1:*"
+
+
+def facewire(
+    *arguments: object, stdin: bytes = b"", timeout: float = 120, **kwargs
+) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "tracker.cli", *map(str, arguments)]
+    done = subprocess.run(command, input=stdin, capture_output=True, timeout=timeout, **kwargs)
+    return subprocess.CompletedProcess(command, done.returncode, done.stdout.decode(), done.stderr.decode())
+
+
+def refused(*arguments: object, **kwargs) -> str:
+    """Run a command that must fail; its one line without the name in front."""
+    done = facewire(*arguments, **kwargs)
+    assert done.returncode == 2, (done.returncode, done.stdout, done.stderr)
+    assert "Traceback" not in done.stdout + done.stderr
+    lines = done.stderr.splitlines()
+    assert len(lines) == 1, done.stderr
+    assert lines[0].startswith("facewire: ")
+    return lines[0].removeprefix("facewire: ")
+
+
+def run_refused(source: object, *flags: object, **kwargs) -> str:
+    return refused("run", source, "--bind", LOOPBACK, *flags, **kwargs)
+
+
+def test_missing_file(tmp_path: Path) -> None:
+    assert "missing.mp4" in run_refused(tmp_path / "missing.mp4")
+
+
+def test_directory(tmp_path: Path) -> None:
+    assert str(tmp_path) in run_refused(tmp_path)
+
+
+def test_not_a_video(tmp_path: Path) -> None:
+    path = tmp_path / "notes.mp4"
+    path.write_text("to be, or not to be\n" * 100)
+    assert "notes.mp4" in run_refused(path)
+
+
+def test_empty_file(tmp_path: Path) -> None:
+    path = tmp_path / "empty.mp4"
+    path.touch()
+    assert "empty.mp4" in run_refused(path)
+
+
+def test_file_without_video(tmp_path: Path) -> None:
+    import av
+    import numpy as np
+
+    path = tmp_path / "sound.wav"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("pcm_s16le", rate=8000, layout="mono")
+        silence = av.AudioFrame.from_ndarray(np.zeros((1, 800), np.int16), format="s16", layout="mono")
+        silence.sample_rate = 8000
+        container.mux(stream.encode(silence))
+        container.mux(stream.encode(None))
+    assert "sound.wav" in run_refused(path)
+
+
+def test_video_without_frames(tmp_path: Path, faceless_clip: Path) -> None:
+    """A container that declares a video stream and holds no picture."""
+    import av
+
+    path = tmp_path / "hollow.mkv"
+    with av.open(str(faceless_clip)) as given, av.open(str(path), "w") as container:
+        container.add_stream_from_template(given.streams.video[0])
+        container.start_encoding()
+    assert "hollow.mkv" in run_refused(path)
+
+
+def test_video_cut_before_its_index(tmp_path: Path, faceless_clip: Path) -> None:
+    """An MP4 whose end is missing has lost its index: nothing can be read."""
+    path = tmp_path / "cut.mp4"
+    path.write_bytes(faceless_clip.read_bytes()[:600])
+    assert "cut.mp4" in run_refused(path)
+
+
+def test_unknown_scheme() -> None:
+    assert "carrier-pigeon" in run_refused("carrier-pigeon://roof/2")
+
+
+def test_no_such_camera() -> None:
+    assert "video97" in run_refused("v4l2:/dev/video97")
+
+
+def test_nonsense_on_standard_input() -> None:
+    run_refused("-", stdin=b"nothing like a video" * 1000)
+
+
+def test_nothing_listens_at_url() -> None:
+    assert "127.0.0.1" in run_refused("tcp://127.0.0.1:9")
+
+
+def test_port_in_use(faceless_clip: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        assert str(port) in refused("run", faceless_clip, "--bind", f"tcp://127.0.0.1:{port}")
+
+
+@pytest.mark.parametrize("endpoint", ["tcp://nowhere", "7", "carrier-pigeon://roof"])
+def test_malformed_endpoint(faceless_clip: Path, endpoint: str) -> None:
+    assert endpoint in refused("run", faceless_clip, "--bind", endpoint)
+
+
+def test_malformed_url_to_subscribe_to() -> None:
+    assert "carrier-pigeon" in refused("subscribe", "carrier-pigeon://roof")
+
+
+@pytest.mark.parametrize(
+    ("flags", "named"),
+    [
+        (["--max-faces", "many"], "max-faces"),
+        (["--max-faces", "0"], "max_faces"),
+        (["--vertical-fov-deg", "270"], "vertical_fov_deg"),
+        (["--source-id", ""], "source_id"),
+        (["--backend", "abacus"], "abacus"),
+        (["--smooth-lids", "0", "1"], "lids"),
+        (["--face-model", "missing.npz"], "missing.npz"),
+        (["--student", "missing.onnx"], "missing.onnx"),
+        (["--detector", "missing.onnx"], "missing.onnx"),
+        (["--no-such-flag"], "--no-such-flag"),
+        (["--settings", "missing.toml"], "missing.toml"),
+    ],
+)
+def test_bad_flag(faceless_clip: Path, flags: list[str], named: str) -> None:
+    assert named in refused("run", faceless_clip, "--bind", LOOPBACK, *flags)
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("[find]\nmax_fases = 2\n", "max_fases"),
+        ("[finder]\nmax_faces = 2\n", "finder"),
+        ("max_faces = 2\n", "max_faces"),
+        ("[find\n", "TOML"),
+        ("[find]\nmax_faces = 'two'\n", "max-faces"),
+    ],
+)
+def test_bad_settings_file(tmp_path: Path, faceless_clip: Path, text: str, named: str) -> None:
+    path = tmp_path / "facewire.toml"
+    path.write_text(text)
+    assert named in refused("run", faceless_clip, "--bind", LOOPBACK, "--settings", path)
+
+
+def test_unwritable_preview(faceless_clip: Path, tmp_path: Path) -> None:
+    assert "nowhere" in run_refused(faceless_clip, "--preview", tmp_path / "nowhere" / "out.mp4")
+
+
+def test_unknown_command() -> None:
+    assert "frobnicate" in refused("frobnicate")
+
+
+def test_missing_argument() -> None:
+    assert "SOURCE" in refused("run")
+
+
+def test_tampered_face_model(tmp_path: Path, faceless_clip: Path) -> None:
+    """A face model whose content is not what its hash says is refused before anything is published."""
+    import numpy as np
+
+    site = tmp_path / "site" / "tracker"
+    skip = shutil.ignore_patterns("distill")
+    shutil.copytree(ROOT / "tracker", site, ignore=skip)
+    for folder in ("kernels", "clients", "bench"):
+        shutil.copytree(ROOT / folder, site / folder, ignore=skip)
+    model = site / "assets" / "face_model.npz"
+    with np.load(model) as archive:
+        content = {name: archive[name] for name in archive}
+    content["mean_mm"] = content["mean_mm"] + np.ones_like(content["mean_mm"])
+    np.savez(model, **content)
+    done = run_refused(faceless_clip, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(site.parent)})
+    assert "face_model.npz" in done
+
+
+def test_student_that_is_another_file(faceless_clip: Path) -> None:
+    assert faceless_clip.name in run_refused(faceless_clip, "--student", faceless_clip)
+
+
+def test_no_arguments_shows_help() -> None:
+    done = facewire()
+    assert done.returncode == 0
+    assert "facewire run" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "command",
+    [["run"], ["subscribe"], ["doctor"], ["devices"], ["warmup"], ["demo"], ["version"], ["bench"], ["distill"]]
+    + [["bench", name] for name in ("latency", "accuracy", "detector", "kernels", "runtimes")]
+    + [["distill", name] for name in ("label", "train")],
+)
+def test_help_of_every_command(command: list[str]) -> None:
+    done = facewire(*command, "--help")
+    assert done.returncode == 0, done.stderr
+    assert "Usage: facewire " + " ".join(command) in done.stdout
+
+
+def test_flags_come_from_settings_and_carry_their_docstrings() -> None:
+    from dataclasses import fields
+
+    from tracker.detect.finder import FindSettings
+    from tracker.settings import PublishSettings, TrackSettings
+    from tracker.source import SourceSettings
+
+    text = facewire("run", "--help").stdout
+    for section in (SourceSettings, FindSettings, TrackSettings, PublishSettings):
+        for field in fields(section):
+            assert "--" + field.name.replace("_", "-") in text
+    assert "--smooth / --no-smooth" in text and "--smooth-lids" in text
+    assert "Name of this source in every message" in text
+
+
+def test_version_names_schema_and_model() -> None:
+    done = facewire("version")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("facewire ")
+    assert "schema" in done.stdout and "face model" in done.stdout
+
+
+def test_devices_lists_or_says_what_else() -> None:
+    done = facewire("devices")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip()
+
+
+def test_run_tracks_a_faceless_clip_to_its_end(faceless_clip: Path) -> None:
+    done = facewire("run", faceless_clip, "--bind", LOOPBACK)
+    assert done.returncode == 0, done.stderr
+    assert "30" in done.stdout
+
+
+def test_run_writes_a_preview(faceless_clip: Path, tmp_path: Path) -> None:
+    import av
+
+    path = tmp_path / "overlay.mp4"
+    done = facewire("run", faceless_clip, "--bind", LOOPBACK, "--preview", path)
+    assert done.returncode == 0, done.stderr
+    with av.open(str(path)) as video:
+        assert sum(1 for _ in video.decode(video=0)) == 30
+
+
+def test_run_reads_standard_input(faceless_clip: Path, tmp_path: Path) -> None:
+    import av
+
+    path = tmp_path / "piped.ts"
+    with av.open(str(faceless_clip)) as given, av.open(str(path), "w") as container:
+        stream = container.add_stream_from_template(given.streams.video[0])
+        for packet in given.demux(video=0):
+            if packet.dts is not None:
+                packet.stream = stream
+                container.mux(packet)
+    done = facewire("run", "-", "--bind", LOOPBACK, stdin=path.read_bytes())
+    assert done.returncode == 0, done.stderr
+
+
+def test_settings_file_beats_default_and_flag_beats_file(tmp_path: Path, faceless_clip: Path) -> None:
+    path = tmp_path / "facewire.toml"
+    path.write_text(
+        f"[publish]\nsource_id = 'kitchen'\nbind = '{LOOPBACK}'\n[find]\nmax_faces = 2\n[smooth]\nlids = [2.0, 1.0]\n"
+    )
+    assert "kitchen" in facewire("run", faceless_clip, "--settings", path).stdout
+    assert "hallway" in facewire("run", faceless_clip, "--settings", path, "--source-id", "hallway").stdout
+
+
+@pytest.fixture
+def running() -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """A `facewire run` without an end, and where it publishes."""
+    command = [sys.executable, "-m", "tracker.cli", "run", "lavfi:testsrc2=size=160x120:rate=30", "--bind", LOOPBACK]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None and process.stderr is not None
+        while "tracking" not in (line := process.stdout.readline()):
+            assert line, process.stderr.read()
+        try:
+            yield process, line.split(" on ")[1].split(";")[0]
+        finally:
+            process.kill()
+
+
+@pytest.mark.parametrize("asked", [signal.SIGINT, signal.SIGTERM])
+def test_a_request_to_stop_ends_quietly(running: tuple[subprocess.Popen[str], str], asked: signal.Signals) -> None:
+    process, _ = running
+    time.sleep(0.3)
+    process.send_signal(asked)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert errors.strip() == ""
+
+
+def test_subscribe_shows_what_run_publishes(running: tuple[subprocess.Popen[str], str]) -> None:
+    done = facewire("subscribe", running[1], "--count", "5")
+    assert done.returncode == 0, done.stderr
+    assert "camera0" in done.stdout and "received 5" in done.stdout
+
+
+def test_doctor_reports_as_text_and_json() -> None:
+    text = facewire("doctor", "--seconds", "0.5")
+    assert text.returncode == 0, text.stderr
+    assert all(word in text.stdout for word in ("versions", "cameras", "kernels", "models", "latency"))
+    report = json.loads(facewire("doctor", "--json", "--seconds", "0.5").stdout)
+    assert report["versions"]["facewire"] != "-"
+    assert {row["operator"] for row in report["kernels"]} >= {"crop_roi", "morph"}
+    assert report["latency"]["frames"] > 0, report["problems"]
+
+
+def test_doctor_judges_by_the_frame_period() -> None:
+    from tracker.doctor import judge
+
+    assert "120" in judge(2.0)
+    assert "30" in judge(20.0)
+    assert "too slow" in judge(200.0)
+
+
+@pytest.mark.parametrize("bench", [["latency", "missing.mp4"], ["accuracy", "missing"], ["kernels", "frobnicate"]])
+def test_bench_refuses_bad_input(bench: list[str]) -> None:
+    assert bench[-1] in refused("bench", *bench)

@@ -1,0 +1,255 @@
+"""The command `facewire`: settings from flags and one optional TOML file, and a command for each thing it can do.
+
+The only place where settings are built and where an error becomes one line on stderr and exit code 2. Everything heavy
+(decoder, compiler, inference runtime, MediaPipe, torch) is imported inside the command that needs it. It knows what
+to start, not how any of it works.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+
+from tracker import offline
+from tracker.errors import FacewireError
+from tracker.settings import DEFAULT_ENDPOINT, PublishSettings, SettingsCommand, TrackSettings, build
+
+EXIT_BAD_INPUT = 2
+EXIT_INTERRUPTED = 130
+
+
+def _run_sections() -> dict[str, type]:
+    from tracker.detect.finder import FindSettings
+    from tracker.publish import FeedSettings
+    from tracker.smooth.settings import SmoothSettings
+    from tracker.source import SourceSettings
+
+    return {
+        "source": SourceSettings,
+        "find": FindSettings,
+        "track": TrackSettings,
+        "smooth": SmoothSettings,
+        "publish": PublishSettings,
+        "feed": FeedSettings,
+    }
+
+
+_CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
+
+
+@click.group(invoke_without_command=True, context_settings=_CONTEXT)
+@click.pass_context
+def cli(ctx: click.Context) -> None:
+    """Live video in, 3D face parameters out on a ZeroMQ socket.
+
+    \b
+    See it work, on a clip that comes along:
+        facewire demo
+    Track a camera, and watch the estimates from a second terminal:
+        facewire run v4l2:/dev/video0
+        facewire subscribe
+    Track a file at its own pace, for other machines too, and keep a video with the mesh drawn on it:
+        facewire run talk.mp4 --realtime --bind tcp://0.0.0.0:5570 --preview overlay.mp4
+    Something is slow or missing:
+        facewire doctor
+
+    `facewire COMMAND --help` shows each command's flags with examples.
+    """
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
+
+
+@cli.command(cls=SettingsCommand, sections=_run_sections, prefixed=("smooth",))
+@click.argument("source")
+@click.option("--preview", type=click.Path(path_type=Path), metavar="MP4", help="Also write the video with the mesh.")
+def run(source: str, preview: Path | None, **flags: Any) -> None:
+    """Track the faces in SOURCE and publish them.
+
+    \b
+    SOURCE is one of
+        talk.mp4                      a file; every frame in order, or --realtime
+        rtsp://host/stream            a URL: rtsp, http, https, rtmp, udp, tcp, srt
+        v4l2:/dev/video0              a camera on Linux (see: facewire devices)
+        avfoundation:0                a camera on macOS
+        dshow:video=Integrated Camera a camera on Windows
+        lavfi:testsrc2=size=640x480   a generator of FFmpeg
+        -                             standard input
+
+    \b
+    Examples:
+        facewire run talk.mp4 --preview overlay.mp4
+        facewire run v4l2:/dev/video0 --max-faces 2 --source-id desk
+        ffmpeg -i talk.mp4 -f mpegts - | facewire run -
+    """
+    from tracker import pipeline, publish
+    from tracker import source as sources
+
+    signal.signal(signal.SIGTERM, _stop)
+    publishing = build(PublishSettings, flags)
+    with ExitStack() as open_parts:
+        video = open_parts.enter_context(sources.open_source(source, build(sources.SourceSettings, flags)))
+        _warm_up()
+        built = _pipeline(flags)
+        mirror = built.model if publishing.mirror else None
+        named = (publishing.bind, publishing.source_id, built.model.hash, built.model.version)
+        publisher = open_parts.enter_context(publish.Publisher(*named, build(publish.FeedSettings, flags), mirror))
+        on_frame = _preview(open_parts, preview, video.fps, built.model) if preview else None
+        click.echo(f"tracking {source}, publishing {publishing.source_id!r} on {publisher.endpoint}; Ctrl-C stops")
+        summary = pipeline.run(video, built, publisher, on_frame)
+    click.echo(str(summary))
+    if preview:
+        click.echo(f"wrote {preview}")
+
+
+def _pipeline(flags: dict[str, Any]) -> Any:
+    from tracker import pipeline
+    from tracker.detect.finder import FindSettings
+    from tracker.smooth.settings import SmoothSettings
+
+    track = build(TrackSettings, flags)
+    assets = pipeline.Assets(track.face_model, track.student, track.detector)
+    find, smooth = build(FindSettings, flags), build(SmoothSettings, flags, "smooth")
+    return pipeline.Pipeline(find, smooth, track.vertical_fov_deg, assets, track.backend)
+
+
+def _preview(open_parts: ExitStack, path: Path, fps: float | None, model: Any) -> Callable[..., Any]:
+    from tracker.clients.preview import Preview
+
+    drawing = Preview(path, fps or 30.0, model)
+    open_parts.callback(drawing.close)
+    return lambda frame, faces, camera: drawing.add(frame, faces)
+
+
+@cli.command()
+@click.argument("url", default=DEFAULT_ENDPOINT)
+@click.option("--source-id", help="Only this source; all of them by default.")
+@click.option(
+    "--newest", is_flag=True, help="Skip to the newest message at each look; what is skipped counts as missed."
+)
+@click.option("--seconds", type=float, help="Stop after this long.")
+@click.option("--count", type=int, help="Stop after so many messages.")
+def subscribe(url: str, source_id: str | None, newest: bool, seconds: float | None, count: int | None) -> None:
+    """Show what is published on URL.
+
+    Rates, gaps, staleness, stage latencies and the strongest shapes, live.
+
+    \b
+    Examples:
+        facewire subscribe
+        facewire subscribe tcp://192.168.1.20:5570 --source-id desk
+    """
+    from tracker.clients import print as printing
+
+    printing.print_table(url, source_id, newest, seconds, count)
+
+
+@cli.command()
+@click.option("--json", "as_json", is_flag=True, help="One JSON object instead of the report.")
+@click.option("--seconds", type=click.FloatRange(0.5, 60), default=5.0, show_default=True, help="How long to measure.")
+def doctor(as_json: bool, seconds: float) -> None:
+    """Say what this machine has and how fast it is.
+
+    Versions, cameras, codecs, kernel backends and why, models, and a latency verdict.
+
+    \b
+    Examples:
+        facewire doctor
+        facewire doctor --json > report.json
+    """
+    from tracker import doctor as doctoring
+
+    if not as_json:
+        _warm_up()
+    report = doctoring.examine(seconds)
+    click.echo(doctoring.as_json(report) if as_json else doctoring.as_text(report))
+
+
+@cli.command()
+def devices() -> None:
+    """List the cameras, with the SOURCE to give to `run`."""
+    from tracker.source import list_devices
+
+    found = list_devices()
+    for device in found:
+        click.echo(f"{device.spec:24} {device.name}  {device.description}")
+    if not found:
+        click.echo("no camera found; plug one in, or use a file, a URL or lavfi:testsrc2 instead")
+
+
+@cli.command()
+def warmup() -> None:
+    """Compile the kernels now, so that `run` starts at once."""
+    _warm_up()
+
+
+@cli.command()
+@click.argument("clip", required=False)
+@click.option(
+    "--out", type=click.Path(path_type=Path), default="out/demo", show_default=True, help="Folder to write to."
+)
+def demo(clip: str | None, out: Path) -> None:
+    """Track a bundled clip, or CLIP, and show it.
+
+    Publishes it, subscribes over a real socket, prints the live table, and writes an overlay video and a contact sheet.
+
+    \b
+    Examples:
+        facewire demo
+        facewire demo talk.mp4 --out pictures
+    """
+    from tracker.clients.demo import demo as show
+
+    _warm_up()
+    show(out, clip)
+
+
+@cli.command()
+def version() -> None:
+    """Print the versions of package, schema and face model."""
+    from tracker.doctor import version_line
+
+    click.echo(version_line())
+
+
+cli.add_command(offline.bench)
+cli.add_command(offline.distill)
+
+
+def _warm_up() -> None:
+    """Compile what numba must, with a word to the user while it does."""
+    from tracker.kernels import backend
+
+    backend.warmup(progress=click.echo)
+
+
+def _stop(*_: Any) -> NoReturn:
+    raise KeyboardInterrupt  # a service manager's stop ends like Ctrl-C: files are closed, sockets too
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run the command line; bad input is one line on stderr and exit code 2, Ctrl-C is exit code 130."""
+    try:
+        status = cli.main(arguments, prog_name="facewire", standalone_mode=False)
+    except click.ClickException as error:
+        asked = f" (see {error.ctx.command_path} --help)" if isinstance(error, click.UsageError) and error.ctx else ""
+        status = _complain(error.format_message() + asked)
+    except FacewireError as error:
+        status = _complain(str(error))
+    except (KeyboardInterrupt, click.Abort):
+        status = EXIT_INTERRUPTED
+    sys.exit(status if isinstance(status, int) else 0)
+
+
+def _complain(message: str) -> int:
+    print("facewire:", " ".join(message.split()), file=sys.stderr)
+    return EXIT_BAD_INPUT
+
+
+if __name__ == "__main__":
+    main()
