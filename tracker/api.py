@@ -5,18 +5,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+import av
 import numpy as np
 
-from tracker.errors import SourceError
 from tracker.face.camera import DEFAULT_VERTICAL_FOV_DEG
 from tracker.face.parameters import Face
 from tracker.pipeline import build_pipeline
 from tracker.source import frame_from_av, frame_from_image
-
-if TYPE_CHECKING:
-    import av
 
 
 class Tracker:
@@ -38,15 +33,11 @@ class Tracker:
 
         With `pts_seconds` the images are a stream: tracks keep their ids, estimates are smoothed over time. Without,
         every call is an image of its own: no smoothing, state `tracking`, `track_id` 0 and up from the largest face.
-        Raises SourceError for an array of another shape or type.
+        Raises SettingsError for anything else.
         """
-        if isinstance(image, np.ndarray):
-            frame = frame_from_image(image, pts_seconds)
-        elif hasattr(image, "planes") and hasattr(image, "format"):
-            frame = frame_from_av(image, pts_seconds)
-        else:
-            raise SourceError(f"an image of type {type(image).__name__}; give uint8 RGB [H, W, 3] or an av.VideoFrame")
-        return list(self._pipeline.track(frame))
+        if isinstance(image, av.VideoFrame):
+            return list(self._pipeline.track(frame_from_av(image, pts_seconds)))
+        return list(self._pipeline.track(frame_from_image(image, pts_seconds)))
 
     def reset(self) -> None:
         """Forget every face; ids start again at 0."""

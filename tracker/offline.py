@@ -14,7 +14,7 @@ from typing import Any
 
 import click
 
-from tracker.errors import BackendUnavailable
+from tracker.errors import AssetError, BackendUnavailable
 from tracker.settings import SettingsCommand, build
 
 # Name -> what it measures and an example. The first field of the module's Settings is the positional argument.
@@ -85,7 +85,11 @@ def distill() -> None:
     \b
     In this order, DATA being a folder with clips/, images/ and aflw_crops/:
         facewire distill label DATA --teacher face_landmarker.task
+        facewire distill model --out tracker/assets/face_model.npz
         facewire distill train DATA --minutes 70
+        facewire distill detector DATA --minutes 38
+        facewire distill export --out tracker/assets
+        facewire distill evaluate
     """
 
 
@@ -128,13 +132,108 @@ def train(data: Path, cache: Path, minutes: float, open_only: bool) -> None:
 
     A second call goes on where the last one ended.
     """
-    try:
-        from tracker.distill import train as training
-    except ImportError as error:
-        raise BackendUnavailable(f"training needs torch ({error}): pip install 'facewire[train]'") from error
+    _need_torch()
+    from tracker.distill import train as training
+
     settings = training.TrainSettings(minutes=minutes)
     checkpoint = training.train(cache, _project(data), settings, open_only=open_only, progress=click.echo)
     click.echo(f"wrote {checkpoint}")
+
+
+@distill.command()
+@_cache
+@click.option("--out", type=click.Path(path_type=Path), default=Path("face_model.npz"), show_default=True)
+def model(cache: Path, out: Path) -> None:
+    """Learn the face model from the labels: mean, identities, shapes, triangles, colour."""
+    from tracker.distill import corpus, shape
+
+    residuals = shape.build_model(corpus.load(cache, in_memory=False), out)
+    for name, percent in residuals.items():
+        click.echo(f"held-out people, {name:7} {percent:.2f}% of the inter-ocular distance")
+    click.echo(f"wrote {out}")
+
+
+@distill.command()
+@_data
+@_cache
+@click.option(
+    "--minutes", type=click.FloatRange(min=0, min_open=True), default=38.0, show_default=True, help="How long."
+)
+def detector(data: Path, cache: Path, minutes: float) -> None:
+    """Train the face detector on composed views."""
+    _need_torch()
+    from tracker.distill import corpus, detector_net, lessons, scenes
+    from tracker.distill import train as training
+    from tracker.face.model import FaceModel
+
+    packed, folder = corpus.load(cache), _project(data)
+    poses = training.poses_of(cache, packed, FaceModel.load())
+    views = scenes.Scenes(packed, poses, folder, cache, lessons.sparse_faces(folder))
+    detector_net.train_detector(views, cache / "detector.pt", minutes, progress=click.echo)
+    click.echo(f"wrote {cache / 'detector.pt'}")
+
+
+@distill.command()
+@_cache
+@click.option("--out", type=click.Path(path_type=Path), default=Path("assets"), show_default=True, help="Folder.")
+def export(cache: Path, out: Path) -> None:
+    """Write what was trained as ONNX: the student in int8, the detector as it is."""
+    _need_torch()
+    from tracker.distill import corpus
+    from tracker.distill import export as exporting
+    from tracker.distill import train as training
+    from tracker.face.model import FaceModel
+
+    out.mkdir(parents=True, exist_ok=True)
+    packed = corpus.load(cache, in_memory=False)
+    trained = {name: cache / f"{name}.pt" for name in ("student", "detector") if (cache / f"{name}.pt").is_file()}
+    if not trained:
+        raise AssetError(f"{cache} holds no checkpoint; run `facewire distill train DATA` first")
+    if "student" in trained:
+        poses = training.poses_of(cache, packed, FaceModel.load())
+        exporting.export_student(trained["student"], packed, poses, out / "student.onnx")
+    if "detector" in trained:
+        exporting.export_detector(trained["detector"], out / "detector.onnx")
+    click.echo(f"wrote {', '.join(str(out / f'{name}.onnx') for name in trained)}")
+
+
+@distill.command()
+@_cache
+@click.option("--student", type=click.Path(path_type=Path), help="An ONNX file; the shipped one by default.")
+def evaluate(cache: Path, student: Path | None) -> None:
+    """Compare the student with the teacher on the people kept aside."""
+    from tracker.distill import corpus, lessons
+    from tracker.distill import evaluate as evaluating
+    from tracker.face.model import FaceModel
+
+    packed = corpus.load(cache, in_memory=False)
+    poses = lessons.fit_poses(packed, FaceModel.load())
+    for row in evaluating.evaluate(packed, poses, student=student):
+        click.echo(
+            f"{row.kind:7} {row.faces:5} faces  landmarks {row.landmarks_percent:.2f}% of inter-ocular  shapes r "
+            f"{row.correlation:.3f}  presence {row.presence:.1%}  within one std {row.expression_coverage:.1%}"
+        )
+
+
+@distill.command()
+@_cache
+@click.option("--out", type=click.Path(path_type=Path), default=Path("demo.mp4"), show_default=True)
+def clip(cache: Path, out: Path) -> None:
+    """Render the demo clip from the face model and the mean texture of the training people."""
+    from tracker.distill import clip as clips
+    from tracker.distill import corpus, texture
+    from tracker.face.model import FaceModel
+
+    face_model = FaceModel.load()
+    clips.render_clip(face_model, texture.learn_texture(corpus.load(cache, in_memory=False), face_model), out)
+    click.echo(f"wrote {out}")
+
+
+def _need_torch() -> None:
+    try:
+        import torch  # noqa: F401
+    except ImportError as error:
+        raise BackendUnavailable(f"training needs torch ({error}): pip install 'facewire[train]'") from error
 
 
 def _project(data: Path) -> Path:

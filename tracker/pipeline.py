@@ -14,8 +14,10 @@ from typing import Any
 import numpy as np
 
 from tracker.clock import monotonic_ns
+from tracker.detect.confirm import nudged
 from tracker.detect.detector import Detector
 from tracker.detect.finder import Finder, FindSettings, Track
+from tracker.detect.roi import Roi
 from tracker.face.camera import DEFAULT_VERTICAL_FOV_DEG, Camera
 from tracker.face.model import FaceModel
 from tracker.face.parameters import Face, TrackState
@@ -24,7 +26,7 @@ from tracker.publish import FrameHeader, Publisher
 from tracker.refine.fit import Fit, Refiner
 from tracker.refine.identity import IdentityMemory
 from tracker.refine.light import Light
-from tracker.regress.regressor import Regressor
+from tracker.regress.regressor import Guess, Regressor
 from tracker.smooth import Smoother, SmoothSettings
 from tracker.smooth.estimate import Estimator
 from tracker.source import Source
@@ -113,20 +115,29 @@ class Pipeline:
         return tracks
 
     def _look(self, frame: Frame, tracks: Iterable[Track]) -> dict[int, Fit]:
-        """Regress and refine each track's square; a new one, whose square is rough, twice. What is a face stays."""
+        """Regress and refine each track's square; what is a face stays."""
         fits = {}
         for track in tracks:
-            for _ in range(1 if track.seen else 2):
-                guess = self._timed("regress", self.regressor, frame, track.roi, track.slot)
-                fit = self._timed("refine", self.refiner, guess, track.slot, track.track_id)
-                if track.seen or not fit.plausible:
-                    break
-                track.roi = fit.roi()
-            if self.finder.accepts(track, fit):
+            others = [] if track.seen else self._approach(frame, track)
+            guess, fit = self._see(frame, track.roi, track)
+            if self.finder.accepts(track, fit, others):
                 fits[track.track_id] = fit
                 if track.seen % LIGHT_EVERY == 0:
                     self._timed("refine", self.light, guess, fit, self._lighting[track.slot])
         return fits
+
+    def _approach(self, frame: Frame, track: Track) -> list[Fit]:
+        """A new track's square is rough: settle it, and look from beside it for a second and third opinion."""
+        _, fit = self._see(frame, track.roi, track)
+        if not fit.plausible:
+            return []
+        track.roi = fit.roi()
+        return [self._see(frame, roi, track)[1] for roi in nudged(track.roi)]
+
+    def _see(self, frame: Frame, roi: Roi, track: Track) -> tuple[Guess, Fit]:
+        """One look at one square. Guess and fit share the track's buffers: only the last look's are whole."""
+        guess = self._timed("regress", self.regressor, frame, roi, track.slot)
+        return guess, self._timed("refine", self.refiner, guess, track.slot, track.track_id)
 
     def _as_of_now(self, track: Track) -> Face:
         """The track's estimate with its present state; one that was not seen now is held without confidence."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from tracker.detect.confirm import confirmed
 from tracker.detect.detector import Detector, same_face
 from tracker.detect.roi import Detection, Roi
 from tracker.errors import SettingsError
@@ -24,9 +25,9 @@ class FindSettings:
 
     max_faces: int = 1
     """How many people at most."""
-    acquire_presence: float = 0.6
+    acquire_presence: float = 0.9
     """The network's presence score a new face must reach, 0..1."""
-    keep_presence: float = 0.35
+    keep_presence: float = 0.5
     """The score below which a tracked face counts as not seen, 0..1."""
     acquire_frames: int = 2
     """Frames in a row before `acquiring` becomes `tracking`."""
@@ -108,11 +109,10 @@ class Finder:
                 moved.append(track)
         return moved
 
-    def accepts(self, track: Track, fit: Fit) -> bool:
-        """Is this a face, and this track's?"""
-        known = track.seen > 0
-        needed = self.settings.keep_presence if known else self.settings.acquire_presence
-        return fit.plausible and fit.presence >= needed
+    def accepts(self, track: Track, fit: Fit, others: list[Fit]) -> bool:
+        """Is this a face, and this track's? `others` are the fits of a new track's nudged squares."""
+        needed = self.settings.keep_presence if track.seen else self.settings.acquire_presence
+        return fit.plausible and fit.presence >= needed and confirmed(fit, others, needed)
 
     def settle(self, fits: dict[int, Fit], now_seconds: float) -> list[Track]:
         """Take this frame's outcome: `fits` by track id are those accepted. Returns the tracks worth publishing."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 
@@ -57,7 +58,7 @@ def true_roi(poses: Poses, index: int, rng: np.random.Generator | None) -> Roi:
     return Roi(float(look.centre[0]), float(look.centre[1]), look.side, look.roll)
 
 
-def evaluate(corpus: Corpus, poses: Poses, limit: int = 600, student: str | None = None) -> list[Held]:
+def evaluate(corpus: Corpus, poses: Poses, limit: int = 600, student: str | Path | None = None) -> list[Held]:
     """One row per kind of data with held-out people in it."""
     model, kernels = FaceModel.load(), choose()
     regressor = Regressor(kernels.crop_roi, 1, model.hash, student)

@@ -105,7 +105,7 @@ class Objective(nn.Module):
         presence = nn.functional.binary_cross_entropy_with_logits(out[:, SLICES["presence"]][:, 0], present)
         doubt = self._doubt(out, error, turn, flat, truth)
         parts = {
-            "landmarks": landmarks * 60, "depth": depth_loss * 10, "scores": scores * 2.5, "pair": pair * 2.0,
+            "landmarks": landmarks * 60, "depth": depth_loss * 10, "scores": scores * 4.0, "pair": pair * 3.0,
             "rotation": turned * 0.5, "identity": identity * 0.003, "presence": presence * 0.5, "doubt": doubt * 0.02,
         }  # fmt: skip
         return sum(parts.values(), start=torch.zeros((), device=out.device)), parts

@@ -32,6 +32,7 @@ class IdentityMemory:
         mean = self._mean[slot]
         if self._owner[slot] != fit.track_id:
             self._owner[slot], self._weight[slot] = fit.track_id, 0.0
+            mean[:] = 0
         weight = max(float(fit.region_confidence.mean()), 1e-3)
         self._weight[slot] = min(self._weight[slot] + weight, LONGEST_MEMORY)
         np.subtract(fit.identity, mean, out=self._change)

@@ -50,26 +50,42 @@ class Light:
     """Solver with its buffers. The mean face's normals are turned with the head; expression hardly changes them."""
 
     def __init__(self, model: FaceModel) -> None:
-        skin = np.arange(468)
-        self._normals = vertex_normals(model.mean_mm.astype(np.float64), model.triangles)[skin]
+        skin = slice(0, 468)
         self._vertices = model.mean_mm[skin].astype(np.float64)
+        self._normals = vertex_normals(model.mean_mm.astype(np.float64), model.triangles)[skin]
         self._albedo = model.albedo[skin].astype(np.float64) / 255
-        self._turned = np.zeros((468, 3))
-        self._basis = np.zeros((468, 9))
-        self._weighted = np.zeros((468, 9))
+        count = len(self._vertices)
+        self._turned, self._at_px = np.zeros((count, 3)), np.zeros((count, 3))
+        self._pixel = np.zeros(count, np.intp)
+        self._basis, self._weighted, self._facing = np.zeros((count, 9)), np.zeros((count, 9)), np.zeros(count)
+        self._seen = np.zeros(count, np.float32)
 
     def __call__(self, guess: Guess, fit: Fit, out: np.ndarray) -> None:
         """Write float32 [9, 3] to `out` from the crop that was looked at and the head fitted in it."""
+        np.matmul(self._normals, fit.rotation.T, out=self._turned)
+        harmonics(self._turned, self._basis)
+        np.subtract(-0.15, self._turned[:, 2], out=self._facing)
+        np.maximum(self._facing, 0, out=self._facing)
+        pixel = self._pixels(guess, fit)
+        for channel in range(3):
+            # Clipped once more so that numpy needs no buffer of its own for `out`.
+            np.take(guess.crop[channel].reshape(-1), pixel, out=self._seen, mode="clip")
+            np.multiply(self._basis, self._albedo[:, channel : channel + 1], out=self._weighted)
+            right = (self._seen * self._facing) @ self._weighted / 255
+            np.multiply(self._weighted, np.sqrt(self._facing)[:, None], out=self._weighted)
+            left = self._weighted.T @ self._weighted + np.diag(RIDGE * 0.02)
+            out[:, channel] = np.linalg.solve(left, right)
+
+    def _pixels(self, guess: Guess, fit: Fit) -> np.ndarray:
+        """Which pixel of the crop, counted along its rows, each vertex falls on; the nearest one at the edge."""
         side = guess.crop.shape[-1]
         px_from_crop = guess.roi.px_from_crop(side)
         crop_from_px = np.linalg.inv(px_from_crop[:, :2])
-        np.matmul(self._normals, fit.rotation.T, out=self._turned)
-        harmonics(self._turned, self._basis)
-        facing = np.maximum(-self._turned[:, 2] - 0.15, 0)
-        at_px = fit.center_px + fit.scale_px_per_mm * (self._vertices @ fit.rotation.T)[:, :2]
-        at = np.clip(((at_px - px_from_crop[:, 2]) @ crop_from_px.T).astype(np.int32), 0, side - 1)
-        for channel in range(3):
-            seen = guess.crop[channel][at[:, 1], at[:, 0]] / 255
-            np.multiply(self._basis, self._albedo[:, channel : channel + 1], out=self._weighted)
-            left = self._weighted.T @ (self._weighted * facing[:, None]) + np.diag(RIDGE * 0.02)
-            out[:, channel] = np.linalg.solve(left, self._weighted.T @ (facing * seen))
+        crop_from_mm = np.zeros((3, 3))
+        crop_from_mm[:2] = fit.scale_px_per_mm * crop_from_px @ fit.rotation[:2]
+        np.matmul(self._vertices, crop_from_mm.T, out=self._at_px)
+        self._at_px[:, :2] += crop_from_px @ (fit.center_px - px_from_crop[:, 2])
+        np.clip(self._at_px, 0, side - 1, out=self._at_px)
+        np.floor(self._at_px, out=self._at_px)
+        np.copyto(self._pixel, self._at_px[:, 1] * side + self._at_px[:, 0], casting="unsafe")
+        return self._pixel
