@@ -20,13 +20,13 @@ CORE = [
     "numba>=0.61",
     "pyzmq>=27",
     "msgspec>=0.19",
-    "openvino>=2026.0",
+    "onnxruntime>=1.20",
     "click>=8.1",
 ]
 EXTRAS = {
     "gpu": ["torch>=2.13", "triton>=3.7", "cupy-cuda13x>=14.2"],
     "train": ["torch>=2.13", "mediapipe>=1.2,<2", "onnx>=1.19", "scipy>=1.14"],
-    "bench": ["mediapipe>=1.2,<2", "onnxruntime>=1.20"],
+    "bench": ["mediapipe>=1.2,<2", "openvino>=2026.0"],
     "view": ["open3d>=0.20"],
     "test": ["pytest>=8"],
     "dev": ["ruff>=0.14", "mypy>=1.18", "setuptools>=80"],

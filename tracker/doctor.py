@@ -22,8 +22,8 @@ import numpy as np
 from tracker import __version__
 from tracker.errors import FacewireError, SourceError
 
-PACKAGES = ("numpy", "av", "numba", "pyzmq", "msgspec", "openvino", "click")
-OPTIONAL = ("onnxruntime", "mediapipe", "torch", "triton", "cupy-cuda13x", "open3d")
+PACKAGES = ("numpy", "av", "numba", "pyzmq", "msgspec", "onnxruntime", "click")
+OPTIONAL = ("openvino", "mediapipe", "torch", "triton", "cupy-cuda13x", "open3d")
 CODECS = ("h264", "hevc", "vp9", "av1", "mjpeg", "rawvideo")
 # Frame periods a verdict is measured against, in ms; the 95th percentile has to fit with a third to spare.
 RATES_HZ = (120, 60, 30, 15)

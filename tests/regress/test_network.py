@@ -44,4 +44,4 @@ def test_files_that_are_no_network(tmp_path):
 def test_the_output_cannot_be_written():
     network = Network("student.onnx", STUDENT)
     with pytest.raises(ValueError):
-        network.output[0, 0] = 1
+        network()[0, 0] = 1

@@ -6,6 +6,9 @@ quaternions, Rodrigues for rotation vectors). Nothing here knows faces.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+
 import numpy as np
 
 
@@ -75,12 +78,14 @@ def yaw_pitch_roll_rad(rotation: np.ndarray) -> tuple[float, float, float]:
     return float(np.arctan2(r[0, 2], r[2, 2])), pitch, float(np.arctan2(r[1, 0], r[1, 1]))
 
 
-def ray_rotation(direction: np.ndarray) -> np.ndarray:
-    """The smallest rotation [3, 3] that carries the camera's +z onto `direction` [3].
+def ray_rotation(direction: Sequence[float] | np.ndarray) -> np.ndarray:
+    """The smallest rotation [3, 3] that carries the camera's +z onto `direction` [3], which must not point backwards.
 
     A crop shows the head as seen along its own viewing ray; this turns what was read there into camera axes.
     """
-    x, y, z = np.asarray(direction, np.float64) / np.linalg.norm(direction)
+    x, y, z = (float(part) for part in direction)
+    length = math.sqrt(x * x + y * y + z * z)
+    x, y, z = x / length, y / length, z / length
     # Rodrigues with axis z cross d = (-y, x, 0); 1 + cos cannot vanish for anything in front of the camera.
     k = 1.0 / (1.0 + z)
     return np.array([[1 - k * x * x, -k * x * y, x], [-k * x * y, 1 - k * y * y, y], [-x, -y, z]])

@@ -18,6 +18,8 @@ from tracker.regress.network import Network
 from tracker.regress.outputs import CROP_PX, SLICES, WIDTH
 from tracker.source.frame import Frame
 
+PRESENCE = SLICES["presence"].start
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Guess:
@@ -26,7 +28,7 @@ class Guess:
     roi: Roi
     """Where it looked."""
     crop: np.ndarray
-    """float32 [3, 128, 128] RGB 0..255: what it saw."""
+    """float32 [3, 128, 128] RGB 0..255: what it saw. The network's own input: overwritten by the next look."""
     output: np.ndarray
     """float32 [WIDTH], laid out as `regress.outputs` says."""
     presence: float
@@ -46,16 +48,14 @@ class Regressor:
         if self.network.output.shape != (1, WIDTH):
             raise ValueError(f"student gives {self.network.output.shape}, not (1, {WIDTH})")
         self._crop_roi = crop_roi
-        self._crops = np.zeros((slots, 3, CROP_PX, CROP_PX), np.float32)
         self._outputs = np.zeros((slots, WIDTH), np.float32)
 
     def __call__(self, frame: Frame, roi: Roi, slot: int) -> Guess:
         """Look at one square. A frame's guesses stay valid until their slots are used again."""
-        crop, output = self._crops[slot], self._outputs[slot]
+        crop, output = self.network.input[0], self._outputs[slot]
         self._crop_roi(
             frame.planes, frame.layout, frame.bit_depth, frame.matrix, frame.full_range, roi.px_from_crop(CROP_PX), crop
         )
-        np.copyto(self.network.input[0], crop)
         np.copyto(output, self.network()[0])
-        presence = 1 / (1 + math.exp(-float(np.clip(output[SLICES["presence"]][0], -30, 30))))
+        presence = 1 / (1 + math.exp(-min(max(float(output[PRESENCE]), -30.0), 30.0)))
         return Guess(roi, crop, output, presence)

@@ -30,9 +30,9 @@ def place(
     The distance is the one at which a millimetre covers `scale` pixels; the rotation is turned from the viewing ray to
     the camera's axes.
     """
-    ray = np.array([(center_px[0] - camera.cx) / camera.fx, (center_px[1] - camera.cy) / camera.fy, 1.0])
+    x, y = (float(center_px[0]) - camera.cx) / camera.fx, (float(center_px[1]) - camera.cy) / camera.fy
     depth_mm = math.sqrt(camera.fx * camera.fy) / scale
-    return ray_rotation(ray) @ rotation_view, depth_mm * ray
+    return ray_rotation((x, y, 1.0)) @ rotation_view, np.array((x * depth_mm, y * depth_mm, depth_mm))
 
 
 class Estimator:
@@ -47,7 +47,8 @@ class Estimator:
         looks = [i for i, group in enumerate(GROUP_OF) if group == "gaze"]
         assert all("Look" in ARKIT_NAMES[i] for i in looks)
         self._looks = looks
-        self._iris_of_looks = model.expression_mm[looks][:, [LEFT_IRIS[0], RIGHT_IRIS[0]], :2].astype(np.float64)
+        irises = model.expression_mm[looks][:, [LEFT_IRIS[0], RIGHT_IRIS[0]], :2] / IRIS_FROM_EYEBALL_MM
+        self._iris_of_looks = irises.reshape(len(looks), 4)
 
     def landmarks(
         self, identity: np.ndarray, expression: np.ndarray, rotation: np.ndarray, center_px: np.ndarray, scale: float
@@ -61,11 +62,14 @@ class Estimator:
 
     def gaze(self, expression: np.ndarray) -> np.ndarray:
         """float32 [2, 3] unit vectors in head space, left first: where the shapes put each iris on its eyeball."""
-        offset = np.einsum("k,kei->ei", expression[self._looks], self._iris_of_looks) / IRIS_FROM_EYEBALL_MM
-        length = np.linalg.norm(offset, axis=1, keepdims=True)
-        offset *= np.minimum(1.0, 0.9 / np.maximum(length, 1e-9))
-        forward = -np.sqrt(1 - (offset**2).sum(1, keepdims=True))
-        return np.concatenate([offset, forward], 1).astype(np.float32)
+        gaze = np.empty((2, 3), np.float32)
+        offset = (expression[self._looks] @ self._iris_of_looks).tolist()
+        for eye in range(2):
+            x, y = offset[2 * eye], offset[2 * eye + 1]
+            shrink = min(1.0, 0.9 / max(math.hypot(x, y), 1e-9))
+            x, y = x * shrink, y * shrink
+            gaze[eye] = x, y, -math.sqrt(1 - x * x - y * y)
+        return gaze
 
     def __call__(
         self, fit: Fit, filtered: Filtered, identity: np.ndarray, camera: Camera, lighting: np.ndarray
