@@ -6,6 +6,7 @@ checks that the two say the same. It does not know what the outputs mean.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import resources
@@ -33,8 +34,12 @@ class Settings:
     """An ONNX file; the shipped student by default."""
     runs: int = 2000
     """Timed inferences of each runtime."""
+    pause_ms: float = 0.0
+    """Sleep before every inference, as a tracker does between frames; 12 is a camera's."""
 
     def __post_init__(self) -> None:
+        if not 0 <= self.pause_ms <= 1000:
+            raise SettingsError(f"pause_ms {self.pause_ms}; give 0 to 1000, such as 12")
         if self.runs < 1:
             raise SettingsError(f"runs {self.runs}; give 1 or more")
 
@@ -44,6 +49,7 @@ class Result:
     """Both runtimes."""
 
     model: str
+    pause_ms: float
     by_runtime: dict[str, Spread]
     largest_difference: float
     """Between the two runtimes' outputs, over all inputs."""
@@ -113,18 +119,19 @@ def measure(settings: Settings, progress: Progress | None = None) -> Result:
     samples: dict[str, list[int]] = {name: [] for name in sides}
     for run in range(-WARM_UP, settings.runs):
         for name in sorted(sides, reverse=bool(run % 2)):
+            time.sleep(settings.pause_ms / 1000)
             begin = monotonic_ns()
             sides[name](batches[run % INPUTS])
             if run >= 0:
                 samples[name].append(monotonic_ns() - begin)
         if progress and run >= 0 and run % 200 == 0:
             progress(run, settings.runs, "runtimes")
-    return Result(model.name, {name: spread(taken) for name, taken in samples.items()}, difference)
+    return Result(model.name, settings.pause_ms, {name: spread(taken) for name, taken in samples.items()}, difference)
 
 
 def report(result: Result) -> str:
     """One row a runtime."""
     rows = [[name, *spread_cells(one)] for name, one in result.by_runtime.items()]
-    title = f"{result.model}: one thread, float32, one inference at a time, turn about"
+    title = f"{result.model}: one thread, one inference at a time, turn about, {result.pause_ms:g} ms of sleep before"
     shown = table(("runtime", *SPREAD_HEADERS), rows, title)
     return f"{shown}\nlargest difference of an output: {result.largest_difference:.2g}"

@@ -35,6 +35,7 @@ BENCHES = {
     "runtimes": ("The student on OpenVINO and on ONNX Runtime.", "facewire bench runtimes"),
 }
 CACHE = Path("out/distill")
+CALIBRATION_VIEWS = 240
 
 
 @click.group()
@@ -88,7 +89,7 @@ def distill() -> None:
         facewire distill model --out tracker/assets/face_model.npz
         facewire distill train DATA --minutes 70
         facewire distill detector DATA --minutes 38
-        facewire distill export --out tracker/assets
+        facewire distill export DATA --out tracker/assets
         facewire distill evaluate
     """
 
@@ -174,12 +175,13 @@ def detector(data: Path, cache: Path, minutes: float) -> None:
 
 
 @distill.command()
+@_data
 @_cache
 @click.option("--out", type=click.Path(path_type=Path), default=Path("assets"), show_default=True, help="Folder.")
-def export(cache: Path, out: Path) -> None:
-    """Write what was trained as ONNX: the student in int8, the detector as it is."""
+def export(data: Path, cache: Path, out: Path) -> None:
+    """Write what was trained as int8 ONNX, calibrated on the training faces."""
     _need_torch()
-    from tracker.distill import corpus
+    from tracker.distill import corpus, lessons, scenes
     from tracker.distill import export as exporting
     from tracker.distill import train as training
     from tracker.face.model import FaceModel
@@ -189,11 +191,13 @@ def export(cache: Path, out: Path) -> None:
     trained = {name: cache / f"{name}.pt" for name in ("student", "detector") if (cache / f"{name}.pt").is_file()}
     if not trained:
         raise AssetError(f"{cache} holds no checkpoint; run `facewire distill train DATA` first")
+    poses = training.poses_of(cache, packed, FaceModel.load())
     if "student" in trained:
-        poses = training.poses_of(cache, packed, FaceModel.load())
         exporting.export_student(trained["student"], packed, poses, out / "student.onnx")
     if "detector" in trained:
-        exporting.export_detector(trained["detector"], out / "detector.onnx")
+        folder = _project(data)
+        views = scenes.Scenes(packed, poses, folder, cache, lessons.sparse_faces(folder)).batch(CALIBRATION_VIEWS)[0]
+        exporting.export_detector(trained["detector"], views, out / "detector.onnx")
     click.echo(f"wrote {', '.join(str(out / f'{name}.onnx') for name in trained)}")
 
 

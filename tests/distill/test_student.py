@@ -56,6 +56,13 @@ def test_the_objective_is_least_at_the_truth_and_has_gradients():
     assert torch.isfinite(wrong.grad).all() and wrong.grad.abs().sum() > 0
 
 
+def test_folding_the_scaling_into_the_stem_changes_nothing():
+    net = Student().eval()
+    net.body[0][1].running_mean.normal_()
+    crops = torch.rand(2, 3, CROP_PX, CROP_PX) * 255
+    assert torch.allclose(net(crops), net.folded()(crops), atol=1e-4)
+
+
 def test_a_fresh_student_starts_at_the_mean_face():
     out = Student().eval()(torch.full((2, 3, CROP_PX, CROP_PX), 127.0))
     assert out.shape == (2, WIDTH)

@@ -82,19 +82,23 @@ def export_student(checkpoint: Path, corpus: Corpus, poses: Poses, out: Path, ve
     example = torch.zeros(1, 3, CROP_PX, CROP_PX)
     with tempfile.TemporaryDirectory() as folder:
         whole = Path(folder) / "student.onnx"
-        to_onnx(averaged(checkpoint), example, whole, stamps)
+        to_onnx(averaged(checkpoint).folded(), example, whole, stamps)
         # One scale for a vector of such unlike parts would leave a landmark a pixel of choice: the head stays float.
         quantise(whole, out, crops, keep_float=("/head/Gemm",))
 
 
-def export_detector(checkpoint: Path, out: Path, version: str = "1.0") -> None:
-    """The detector as float32: it runs on few frames, and its cells are few enough for int8 to cost recall."""
+def export_detector(checkpoint: Path, views: np.ndarray, out: Path, version: str = "1.0") -> None:
+    """The detector, int8 but for its last layers, calibrated on composed `views` uint8 [N, 256, 256]."""
     from tracker.distill.detector_net import DetectorNet
     from tracker.distill.scenes import VIEW_PX
 
     net = DetectorNet()
     net.load_state_dict(torch.load(checkpoint, map_location="cpu", weights_only=True))
-    to_onnx(net, torch.zeros(1, 1, VIEW_PX, VIEW_PX), out, {"version": version})
+    with tempfile.TemporaryDirectory() as folder:
+        whole = Path(folder) / "detector.onnx"
+        to_onnx(net, torch.zeros(1, 1, VIEW_PX, VIEW_PX), whole, {"version": version})
+        inputs = (view[None, None].astype(np.float32) for view in views)
+        quantise(whole, out, inputs, keep_float=("/head/head.0/Conv", "/head/head.2/Conv"))
 
 
 def _crop(patch: np.ndarray, roi: Roi) -> np.ndarray:

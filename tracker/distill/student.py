@@ -6,6 +6,8 @@ crop. Plain 3x3 convolutions after a stride-4 stem: the fastest shape to train a
 
 from __future__ import annotations
 
+from copy import deepcopy
+
 import torch
 from torch import Tensor, nn
 
@@ -15,6 +17,8 @@ from tracker.regress.outputs import CROP_PX, ROI_CENTRE_MM, ROI_SIDE_MM, SLICES,
 WIDTHS = (32, 64, 112, 176)
 BLOCKS = (1, 1, 2, 2)
 LANDMARK_PULL = 0.1
+MIDDLE, SPREAD = 127.5, 64.0
+"""Crops are brought to (x - middle) / spread first."""
 
 
 class Block(nn.Module):
@@ -44,6 +48,7 @@ class Student(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
+        self.training_scale = True
         layers: list[nn.Module] = [_down(3, WIDTHS[0], 4)]
         for stage, (width, blocks) in enumerate(zip(WIDTHS, BLOCKS, strict=True)):
             if stage:
@@ -62,9 +67,22 @@ class Student(nn.Module):
 
     def forward(self, crops: Tensor) -> Tensor:
         """See the class."""
-        features = self.neck(self.body((crops - 127.5) * (1 / 64)))
+        features = self.neck(self.body((crops - MIDDLE) / SPREAD if self.training_scale else crops))
         result: Tensor = self.head(features.float())
         return result
+
+    @torch.no_grad()
+    def folded(self) -> Student:
+        """A copy that takes raw crops without scaling them first: the stem, which has no padding, does it exactly."""
+        copy = deepcopy(self).eval()
+        copy.training_scale = False
+        first = copy.body[0]
+        assert isinstance(first, nn.Sequential)
+        stem, norm = first[0], first[1]
+        assert isinstance(stem, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d) and norm.running_mean is not None
+        norm.running_mean += stem.weight.sum((1, 2, 3)) * (MIDDLE / SPREAD)
+        stem.weight /= SPREAD
+        return copy
 
 
 def rotation_from_6d(six: Tensor) -> Tensor:

@@ -13,13 +13,17 @@ from dataclasses import dataclass
 import numpy as np
 
 from tracker.detect.roi import Roi
-from tracker.regress.outputs import ROI_CENTRE_MM, ROI_SIDE_MM
+from tracker.regress.outputs import ROI_CENTRE_MM, ROI_SIDE_MM, SLICES, WIDTH
 from tracker.regress.regressor import Guess
 
 # A landmark error of this share of the crop halves a region's confidence; about 6% of the inter-ocular distance.
 HALF_TRUST = 0.023
 PLAUSIBLE_LOG_SCALE = 0.9
 _ANCHOR = np.array(ROI_CENTRE_MM)
+# The logarithms of the standard deviations stand together at the end of the vector: one exponential serves them all.
+_LOG_STD = slice(SLICES["expression_log_std"].start, WIDTH)
+_OTHER_STD = slice(52, 56)  # identity, rotation, centre, log scale
+_REGION_STD = slice(56, 61)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -80,7 +84,7 @@ class Refiner:
         self._expression = np.zeros((slots, 52), np.float32)
         self._identity = np.zeros((slots, identities), np.float32)
         self._regions = np.zeros((slots, 5), np.float32)
-        self._std = np.zeros((slots, 52), np.float32)
+        self._std = np.zeros((slots, _LOG_STD.stop - _LOG_STD.start), np.float32)
 
     def __call__(self, guess: Guess, slot: int, track_id: int = 0) -> Fit:
         """Lift one guess. The fit stays valid until its slot is used again."""
@@ -95,21 +99,19 @@ class Refiner:
         scale = roi.side_px / ROI_SIDE_MM * math.exp(min(max(log_scale, -1.5), 1.5))
         offset = guess.part("centre")
         anchor = np.array([roi.x_px, roi.y_px]) + turn[:2, :2] @ offset * roi.side_px
-        regions = self._regions[slot]
-        np.exp(np.clip(guess.part("region_log_std"), -7, 1), out=regions)
-        np.divide(1, 1 + (regions / HALF_TRUST) ** 2, out=regions)
-        np.multiply(regions, guess.presence, out=regions)
-        np.exp(np.clip(guess.part("expression_log_std"), -7, 1), out=self._std[slot])
-        centre_std, scale_std = np.exp(np.clip(guess.part("centre_log_std"), -7, 1))
+        std, regions = self._std[slot], self._regions[slot]
+        np.clip(guess.output[_LOG_STD], -7, 1, out=std)
+        np.exp(std, out=std)
+        np.divide(std[_REGION_STD], HALF_TRUST, out=regions)
+        np.multiply(regions, regions, out=regions)
+        regions += 1
+        np.divide(guess.presence, regions, out=regions)
+        identity_std, rotation_std, centre_std, scale_std = std[_OTHER_STD].tolist()
         return Fit(
             track_id=track_id, expression=expression, identity=identity, rotation=rotation,
             center_px=anchor - scale * (rotation @ _ANCHOR)[:2], scale_px_per_mm=scale, presence=guess.presence,
-            region_confidence=regions, expression_std=self._std[slot],
-            identity_std=_exp(guess.part("identity_log_std")), rotation_std_rad=_exp(guess.part("rotation_log_std")),
-            centre_std_px=float(centre_std) * roi.side_px, log_scale_std=float(scale_std),
+            region_confidence=regions, expression_std=std[:52],
+            identity_std=identity_std, rotation_std_rad=rotation_std, centre_std_px=centre_std * roi.side_px,
+            log_scale_std=scale_std,
             plausible=abs(log_scale) < PLAUSIBLE_LOG_SCALE and float(np.abs(offset).max()) < 0.5,
         )  # fmt: skip
-
-
-def _exp(log_std: np.ndarray) -> float:
-    return math.exp(min(max(float(log_std[0]), -7.0), 1.0))
