@@ -125,7 +125,7 @@ def test_a_new_face_must_look_the_same_from_beside_it():
     (track,) = finder(a_frame())
     fit = a_fit(track, 0.95)
     assert finder.accepts(track, fit, [a_fit(track, 0.95), a_fit(track, 0.95, x=52.0)])
-    assert not finder.accepts(track, fit, [a_fit(track, 0.95, x=70.0)]), "it moved by half a face"
+    assert not finder.accepts(track, fit, [a_fit(track, 0.95, x=75.0)]), "it moved by half a face"
     assert not finder.accepts(track, fit, [a_fit(track, 0.3)]), "it is gone when looked at again"
     assert len(nudged(track.roi)) == 2 and disagreement(fit, fit) < 1e-6
 

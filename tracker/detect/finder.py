@@ -27,6 +27,8 @@ class FindSettings:
     """How many people at most."""
     acquire_presence: float = 0.9
     """The network's presence score a new face must reach, 0..1."""
+    acquire_region_confidence: float = 0.12
+    """The mean confidence of the face's regions that a new face must reach, 0..1."""
     keep_presence: float = 0.5
     """The score below which a tracked face counts as not seen, 0..1."""
     acquire_frames: int = 2
@@ -39,7 +41,7 @@ class FindSettings:
     def __post_init__(self) -> None:
         if not 1 <= self.max_faces <= 64:
             raise SettingsError(f"max_faces {self.max_faces}; give 1 to 64")
-        for name in ("acquire_presence", "keep_presence"):
+        for name in ("acquire_presence", "acquire_region_confidence", "keep_presence"):
             if not 0 < getattr(self, name) < 1:
                 raise SettingsError(f"{name} {getattr(self, name)}; give a number between 0 and 1, such as 0.5")
 
@@ -111,8 +113,11 @@ class Finder:
 
     def accepts(self, track: Track, fit: Fit, others: list[Fit]) -> bool:
         """Is this a face, and this track's? `others` are the fits of a new track's nudged squares."""
-        needed = self.settings.keep_presence if track.seen else self.settings.acquire_presence
-        return fit.plausible and fit.presence >= needed and confirmed(fit, others, needed)
+        if track.seen:
+            return fit.plausible and fit.presence >= self.settings.keep_presence
+        needed = self.settings.acquire_presence
+        clear = fit.region_confidence.mean() >= self.settings.acquire_region_confidence
+        return bool(fit.plausible and fit.presence >= needed and clear and confirmed(fit, others, needed))
 
     def settle(self, fits: dict[int, Fit], now_seconds: float) -> list[Track]:
         """Take this frame's outcome: `fits` by track id are those accepted. Returns the tracks worth publishing."""
