@@ -61,7 +61,7 @@ def _starts(length: float, side: float) -> list[float]:
 class Detector:
     """Frame to detections, best first."""
 
-    def __init__(self, crop_luma: CropLuma, threshold: float = 0.3, path: str | Path | None = None) -> None:
+    def __init__(self, crop_luma: CropLuma, threshold: float = 0.15, path: str | Path | None = None) -> None:
         self.network = Network("detector.onnx", (1, 1, VIEW_PX, VIEW_PX), path=path)
         self._crop_luma = crop_luma
         self._threshold_logit = math.log(threshold / (1 - threshold))
