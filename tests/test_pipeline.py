@@ -136,6 +136,15 @@ def test_a_change_of_size_starts_anew(rgb):
     assert face.landmarks_px[:, 0].max() < small.shape[1]
 
 
+def test_a_track_that_lasted_one_frame_leaves_nothing_behind(rgb):
+    pipeline = build_pipeline()
+    grey = np.full_like(rgb[0], 128)
+    for k in range(6):  # a face for one frame, then none: six tracks that never got beyond acquiring
+        assert len(pipeline.track(frame_from_image(rgb[0], k * 0.2))) == 1
+        assert pipeline.track(frame_from_image(grey, k * 0.2 + 0.1)) == ()
+    assert not pipeline._faces and not pipeline.smoother._tracks
+
+
 def test_stages_are_timed_from_outside(rgb):
     pipeline = build_pipeline()
     pipeline.track(frame_from_image(rgb[0], 0.0))

@@ -106,6 +106,7 @@ class Pipeline:
                 "smooth", self.estimator, fit, filtered, identity, camera, self._lighting[track.slot]
             )
         faces = tuple(self._as_of_now(track) for track in tracks)
+        self._forget_all_but({track.track_id for track in tracks if track.state != TrackState.LOST})
         return faces if now_seconds is not None else _by_size(faces)
 
     def _find(self, frame: Frame) -> list[Track]:
@@ -142,12 +143,15 @@ class Pipeline:
     def _as_of_now(self, track: Track) -> Face:
         """The track's estimate with its present state; one that was not seen now is held without confidence."""
         face = self._faces[track.track_id]
-        if track.state == TrackState.LOST:
-            self.smoother.drop(track.track_id)
-            del self._faces[track.track_id]
         if track.unseen_since is None:
             return replace(face, state=track.state)
         return replace(face, state=track.state, confidence=0.0, region_confidence=np.zeros(5, np.float32))
+
+    def _forget_all_but(self, alive: set[int]) -> None:
+        """Drop what is kept for tracks that ended, those that never got beyond a frame or two among them."""
+        for track_id in self._faces.keys() - alive:
+            self.smoother.drop(track_id)
+            del self._faces[track_id]
 
     def _timed(self, stage: str, call: Callable[..., Any], *args: Any) -> Any:
         started = monotonic_ns()

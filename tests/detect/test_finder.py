@@ -135,3 +135,7 @@ def test_settings_name_what_is_wrong():
         FindSettings(max_faces=0)
     with pytest.raises(SettingsError, match=r"keep_presence 1.5"):
         FindSettings(keep_presence=1.5)
+    with pytest.raises(SettingsError, match="detect_every 0"):
+        FindSettings(detect_every=0)
+    with pytest.raises(SettingsError, match="coast_seconds -1"):
+        FindSettings(coast_seconds=-1.0)

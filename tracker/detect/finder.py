@@ -44,6 +44,11 @@ class FindSettings:
         for name in ("acquire_presence", "acquire_region_confidence", "keep_presence"):
             if not 0 < getattr(self, name) < 1:
                 raise SettingsError(f"{name} {getattr(self, name)}; give a number between 0 and 1, such as 0.5")
+        for name in ("acquire_frames", "detect_every"):
+            if getattr(self, name) < 1:
+                raise SettingsError(f"{name} {getattr(self, name)}; give 1 or more frames")
+        if not 0 <= self.coast_seconds < float("inf"):
+            raise SettingsError(f"coast_seconds {self.coast_seconds}; give 0 or more, such as 0.5")
 
 
 @dataclass(slots=True)
