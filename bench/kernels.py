@@ -26,6 +26,9 @@ Progress = Callable[[int, int, str], None]
 _CASES = {
     "project": ("project", "arguments"),
     "morph": ("morph", "arguments"),
+    "lift": ("lift", "arguments"),
+    "one_euro": ("one_euro", "arguments"),
+    "portray": ("portray", "arguments"),
     "crop_luma": ("crop_roi", "luma_arguments"),
     "crop_roi": ("crop_roi", "arguments"),
 }

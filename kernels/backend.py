@@ -15,7 +15,10 @@ from typing import Any
 
 from tracker.errors import BackendUnavailable, SettingsError
 from tracker.kernels.crop_roi import CropLuma, CropRoi
+from tracker.kernels.lift import Lift
 from tracker.kernels.morph import Morph
+from tracker.kernels.one_euro import OneEuro
+from tracker.kernels.portray import Portray
 from tracker.kernels.project import Project
 
 COLUMNS = ("reference", "numba")
@@ -23,7 +26,8 @@ PREFERRED = ("numba", "reference")
 """The order in which "auto" tries."""
 
 _CONTRACTS: dict[str, Callable[[Any], Any]] = {
-    "project": Project, "morph": Morph, "crop_luma": CropLuma, "crop_roi": CropRoi
+    "project": Project, "morph": Morph, "lift": Lift, "one_euro": OneEuro, "portray": Portray,
+    "crop_luma": CropLuma, "crop_roi": CropRoi,
 }  # fmt: skip
 ROWS = tuple(_CONTRACTS)
 
@@ -31,10 +35,16 @@ ROWS = tuple(_CONTRACTS)
 _TABLE: dict[str, dict[str, tuple[str, str]]] = {
     "project": {"reference": ("project.reference", "project"), "numba": ("project._numba", "project")},
     "morph": {"reference": ("morph.reference", "morph"), "numba": ("morph._numba", "morph")},
+    "lift": {"reference": ("lift.reference", "lift"), "numba": ("lift._numba", "lift")},
+    "one_euro": {"reference": ("one_euro.reference", "one_euro"), "numba": ("one_euro._numba", "one_euro")},
+    "portray": {"reference": ("portray.reference", "portray"), "numba": ("portray._numba", "portray")},
     "crop_luma": {"reference": ("crop_roi.reference", "crop"), "numba": ("crop_roi._numba", "Crop")},
     "crop_roi": {"reference": ("crop_roi.reference", "crop"), "numba": ("crop_roi._numba", "Crop")},
 }
-_COMPILED = (("project._numba", "project"), ("morph._numba", "morph"), ("crop_roi._numba", "_crop"))
+_COMPILED = (
+    ("project._numba", "project"), ("morph._numba", "morph"), ("lift._numba", "lift"), ("one_euro._numba", "one_euro"),
+    ("portray._numba", "portray"), ("crop_roi._numba", "_crop"),
+)  # fmt: skip
 """The compiled functions, quickest to compile first."""
 
 
@@ -55,6 +65,9 @@ class Kernels:
     crop_luma: CropLuma
     morph: Morph
     project: Project
+    lift: Lift
+    one_euro: OneEuro
+    portray: Portray
     choices: tuple[Choice, ...]
     """Per row, in the order of `ROWS`."""
 

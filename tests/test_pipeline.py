@@ -1,5 +1,6 @@
 """The whole way, on the bundled clip and on pictures made here: what comes out, when, and what it costs in memory."""
 
+import gc
 import subprocess
 import sys
 import tracemalloc
@@ -184,6 +185,22 @@ def test_a_clip_without_a_face_runs_to_its_end(capsys):
     assert summary.frames == 30 and summary.with_faces == 0
     assert publisher.sequence == 30, "a frame without a face is published too: it is the heartbeat"
     assert "30 frames" in str(summary)
+
+
+def test_a_run_leaves_garbage_collection_as_it_was():
+    from tracker.publish import Publisher
+
+    pipeline, frozen = build_pipeline(), []
+    publisher = Publisher("tcp://127.0.0.1:*", "grey", pipeline.model.hash, pipeline.model.version)
+
+    def stop(*_):
+        frozen.append(gc.get_freeze_count())
+        raise RuntimeError("stop")
+
+    grey = open_source("lavfi:color=c=gray:size=320x240:rate=30:duration=1")
+    with publisher, grey as source, pytest.raises(RuntimeError, match="stop"):
+        run(source, pipeline, publisher, stop)
+    assert frozen[0] > 1000 and gc.get_freeze_count() == 0
 
 
 def test_bad_pictures_are_named():

@@ -6,6 +6,7 @@ the square of the last raw fit flows back, from refine to find.
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -59,11 +60,11 @@ class Pipeline:
         self.detector = Detector(self.kernels.crop_luma, path=assets.detector)
         self.finder = Finder(self.detector, find)
         self.regressor = Regressor(self.kernels.crop_roi, slots, self.model.hash, assets.student)
-        self.refiner = Refiner(slots, len(self.model.identity_mm))
+        self.refiner = Refiner(slots, len(self.model.identity_mm), self.kernels.lift)
         self.identity = IdentityMemory(slots, len(self.model.identity_mm))
         self.light = Light(self.model)
-        self.smoother = Smoother(smooth)
-        self.estimator = Estimator(self.model, self.kernels.morph, self.kernels.project)
+        self.smoother = Smoother(smooth, self.kernels.one_euro)
+        self.estimator = Estimator(self.model, self.kernels.morph, self.kernels.project, self.kernels.portray)
         self.stage_ns: dict[str, int] = dict.fromkeys(STAGES, 0)
         self._fov_deg = vertical_fov_deg
         self._size = (0, 0)
@@ -84,6 +85,7 @@ class Pipeline:
         self.finder.reset()
         self.identity.reset()
         self.smoother.reset()
+        self.estimator.reset()
         self._faces.clear()
 
     def track(self, frame: Frame) -> tuple[Face, ...]:
@@ -103,7 +105,7 @@ class Pipeline:
         for (track, fit), filtered in zip(seen, smoothed, strict=True):
             identity = self._timed("refine", self.identity, track.slot, fit)
             self._faces[track.track_id] = self._timed(
-                "smooth", self.estimator, fit, filtered, identity, camera, self._lighting[track.slot]
+                "smooth", self.estimator, fit, filtered, identity, camera, self._lighting[track.slot], track.state
             )
         faces = tuple(self._as_of_now(track) for track in tracks)
         self._forget_all_but({track.track_id for track in tracks if track.state != TrackState.LOST})
@@ -144,13 +146,14 @@ class Pipeline:
         """The track's estimate with its present state; one that was not seen now is held without confidence."""
         face = self._faces[track.track_id]
         if track.unseen_since is None:
-            return replace(face, state=track.state)
+            return face
         return replace(face, state=track.state, confidence=0.0, region_confidence=np.zeros(5, np.float32))
 
     def _forget_all_but(self, alive: set[int]) -> None:
         """Drop what is kept for tracks that ended, those that never got beyond a frame or two among them."""
         for track_id in self._faces.keys() - alive:
             self.smoother.drop(track_id)
+            self.estimator.drop(track_id)
             del self._faces[track_id]
 
     def _timed(self, stage: str, call: Callable[..., Any], *args: Any) -> Any:
@@ -203,16 +206,24 @@ def run(
     source: Source, pipeline: Pipeline, publisher: Publisher,
     on_frame: Callable[[Frame, Sequence[Face], Camera], None] | None = None,
 ) -> RunSummary:  # fmt: skip
-    """Track and publish every frame of `source`, to its end. `on_frame` is called after each message has left."""
+    """Track and publish every frame of `source`, to its end. `on_frame` is called after each message has left.
+
+    While it runs, what was loaded before is left out of garbage collection: a full one, rare as it is, would hold a
+    frame up for a tenth of a second only to find that libraries stay loaded.
+    """
     started, frames, with_faces = monotonic_ns(), 0, 0
-    for frame in source:
-        faces = pipeline.track(frame)
-        camera = pipeline.camera_for(frame)
-        publisher.publish(header_of(frame, camera, publisher.source_id), faces)
-        frames += 1
-        with_faces += any(face.confidence > 0 for face in faces)
-        if on_frame is not None:
-            on_frame(frame, faces, camera)
+    gc.freeze()
+    try:
+        for frame in source:
+            faces = pipeline.track(frame)
+            camera = pipeline.camera_for(frame)
+            publisher.publish(header_of(frame, camera, publisher.source_id), faces)
+            frames += 1
+            with_faces += any(face.confidence > 0 for face in faces)
+            if on_frame is not None:
+                on_frame(frame, faces, camera)
+    finally:
+        gc.unfreeze()
     seconds = (monotonic_ns() - started) / 1e9
     return RunSummary(frames, with_faces, source.dropped, source.reformatted, source.damaged, seconds)
 

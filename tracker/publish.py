@@ -13,7 +13,7 @@ import secrets
 import socket
 import stat
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from operator import attrgetter
 from typing import Any
@@ -26,7 +26,7 @@ from tracker.errors import PublishError, SettingsError
 from tracker.face.mirror import identity_sign, mirrored, mirrored_vertices
 from tracker.face.model import FaceModel
 from tracker.face.parameters import Face
-from tracker.wire.codec import encode, message_bytes
+from tracker.wire.codec import encode
 from tracker.wire.endpoint import check_endpoint
 from tracker.wire.hello import Hello, encode_hello
 from tracker.wire.schema import HEADER_FIELDS, VERSION_MAJOR, VERSION_MINOR, FrameHeader, FrameMessage
@@ -36,6 +36,8 @@ LINGER_MS = 250
 # Subscriptions looked at per frame, so that a flood of them cannot hold up the frames.
 SUBSCRIPTIONS_PER_FRAME = 32
 _header_values = attrgetter(*HEADER_FIELDS)
+_message_of: Callable[..., FrameMessage] = FrameMessage
+"""Its fields begin with the header's, in their order; by position they cost half of what they do by name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +86,6 @@ class Publisher:
         )  # fmt: skip
         self._hello_due_ns = 0
         self._anchor: Anchor = anchor()
-        self._buffer = bytearray(65_536)
         self._context, self._socket = _bind(endpoint, settings.queue)
         self.endpoint: str = self._socket.getsockopt_string(zmq.LAST_ENDPOINT)
         """Where it is bound, with the port that was picked."""
@@ -103,18 +104,13 @@ class Publisher:
         self._greet()
         if self._mirror_index is not None:
             header, faces, meshes = self._mirror(header, faces, meshes, self._mirror_index)
-        known: dict[str, Any] = dict(zip(HEADER_FIELDS, _header_values(header), strict=True))
-        published_ns = monotonic_ns()
-        message = FrameMessage(
-            **known, epoch=self.epoch, sequence=self.sequence, model_hash=self._model_hash,
-            published_ns=published_ns, anchor_monotonic_ns=self._anchor.monotonic_ns,
-            anchor_wall_ns=self._anchor.wall_ns, faces=tuple(faces), has_landmarks=self._settings.landmarks,
-            meshes=tuple(meshes),
+        published_ns, tied = monotonic_ns(), self._anchor
+        known: tuple[Any, ...] = _header_values(header)
+        message: FrameMessage = _message_of(
+            *known, self.epoch, self.sequence, self._model_hash, published_ns, tied.monotonic_ns,
+            tied.wall_ns, faces=tuple(faces), has_landmarks=self._settings.landmarks, meshes=tuple(meshes),
         )  # fmt: skip
-        size = message_bytes(message)
-        if size > len(self._buffer):
-            self._buffer = bytearray(2 * size)
-        self._send(encode(message, self._buffer))
+        self._send(encode(message))
         self.sequence += 1
         return published_ns
 

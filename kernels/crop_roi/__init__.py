@@ -38,6 +38,8 @@ from tracker.kernels.crop_roi.colour import (
 
 LARGEST_BLOCK = 64
 CHANNELS = {"i420": (1, 1, 1), "nv12": (1, 2), "rgb24": (3,)}
+_SAMPLES = {8: np.dtype(np.uint8), 10: np.dtype(np.uint16)}
+_FLOAT32, _FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
 
 Implementation = Callable[[Sequence[np.ndarray], Colour, np.ndarray, np.ndarray], None]
 """Takes planes [h, w, channels] (one, or Y first), the colour, `px_from_crop` float64 [2, 3] and `out` [C, H, W]."""
@@ -59,13 +61,14 @@ class CropRoi:
         samples in uint8, 10-bit in the low bits of uint16. `matrix` (bt601, bt709, bt2020) and `full_range` matter
         for YUV only. Raises SettingsError for anything else.
         """
-        if layout not in CHANNELS:
+        channels = CHANNELS.get(layout)
+        if channels is None:
             raise SettingsError(f"layout {layout!r}; valid: {', '.join(CHANNELS)}; reformat the frame to i420")
         if matrix not in LUMA_OF_RED_BLUE and layout != "rgb24":
             raise SettingsError(f"matrix {matrix!r}; valid: {', '.join(LUMA_OF_RED_BLUE)}")
-        if len(planes) != len(CHANNELS[layout]):
-            raise SettingsError(f"{layout} with {len(planes)} planes; it has {len(CHANNELS[layout])}")
-        samples = [_plane(p, c, bit_depth) for p, c in zip(planes, CHANNELS[layout], strict=True)]
+        if len(planes) != len(channels):
+            raise SettingsError(f"{layout} with {len(planes)} planes; it has {len(channels)}")
+        samples = [_plane(p, c, bit_depth) for p, c in zip(planes, channels, strict=True)]
         _check_map(px_from_crop)
         _check_out(out, (3, *out.shape[-2:]))
         colour = rgb_colour(bit_depth) if layout == "rgb24" else yuv_colour(bit_depth, matrix, bool(full_range))
@@ -96,11 +99,11 @@ class CropLuma:
 
 def _plane(plane: np.ndarray, channels: int, bit_depth: int) -> np.ndarray:
     """The plane as [h, w, channels], a view."""
-    wanted = {8: np.uint8, 10: np.uint16}.get(bit_depth)
+    wanted = _SAMPLES.get(bit_depth)
     if wanted is None:
         raise SettingsError(f"bit depth {bit_depth}; valid: 8 (uint8), 10 (uint16); reformat the frame first")
     if plane.dtype != wanted:
-        raise SettingsError(f"a {bit_depth}-bit plane of {plane.dtype}; it must be {np.dtype(wanted)}")
+        raise SettingsError(f"a {bit_depth}-bit plane of {plane.dtype}; it must be {wanted}")
     if channels == 1 and plane.ndim == 2:
         return plane[:, :, None]
     if plane.ndim != 3 or plane.shape[2] != channels:
@@ -110,7 +113,7 @@ def _plane(plane: np.ndarray, channels: int, bit_depth: int) -> np.ndarray:
 
 
 def _check_map(px_from_crop: np.ndarray) -> None:
-    if px_from_crop.shape != (2, 3) or px_from_crop.dtype != np.float64:
+    if px_from_crop.shape != (2, 3) or px_from_crop.dtype != _FLOAT64:
         raise SettingsError(
             f"px_from_crop is {px_from_crop.dtype} {list(px_from_crop.shape)}; it must be float64 [2, 3]"
         )
@@ -119,7 +122,7 @@ def _check_map(px_from_crop: np.ndarray) -> None:
 
 
 def _check_out(out: np.ndarray, shape: tuple[int, ...]) -> None:
-    if out.dtype != np.float32 or out.shape != shape or not out.flags.c_contiguous or out.size == 0:
+    if out.dtype != _FLOAT32 or out.shape != shape or not out.flags.c_contiguous or out.size == 0:
         raise SettingsError(
             f"out is {out.dtype} {list(out.shape)}; it must be float32, contiguous and "
             + ("[3, H, W]" if len(shape) == 3 else "[H, W]")

@@ -283,20 +283,21 @@ class Crop:
 
     def __call__(self, planes: Sequence[np.ndarray], colour: Colour, px_from_crop: np.ndarray, out: np.ndarray) -> None:
         """Fill `out`; grows the scratch when the region is bigger than any before."""
-        self._make_room(max(planes[0].shape[:2]), out.shape[2])
-        affine = np.ascontiguousarray(px_from_crop)
-        down, right, _ = planes[0].strides
-        if abs(down) < abs(right):
-            planes, affine, down, right = [p.swapaxes(0, 1) for p in planes], affine[::-1].copy(), right, down
-        if down < 0 or right < 0:
-            planes = [p[:: -1 if down < 0 else 1, :: -1 if right < 0 else 1] for p in planes]
-        three = (*planes, *_NO_PLANES[planes[0].dtype][len(planes) - 1 :])
-        turned = (*three, affine, (right < 0, down < 0))
-        scratch = (self._sums, self._index, self._rows)
-        wanted = _crop(*turned, colour.black, colour.mix, *scratch, self._patches, out)
+        first = planes[0]
+        high, wide, _ = first.shape
+        self._make_room(high if high > wide else wide, out.shape[2])
+        down, right, _ = first.strides
+        flipped = _UPRIGHT
+        if not 0 < right <= down:
+            planes, px_from_crop, flipped = _as_in_memory(planes, px_from_crop)
+        elif not px_from_crop.flags.c_contiguous:
+            px_from_crop = px_from_crop.copy()
+        three = planes if len(planes) == 3 else (*planes, *_NO_PLANES[first.itemsize][len(planes) - 1 :])
+        given = (*three, px_from_crop, flipped, colour.black, colour.mix, self._sums, self._index, self._rows)
+        wanted = _crop(*given, self._patches, out)
         if wanted:
             self._patches = np.empty(wanted + wanted // 4, np.float32)
-            _crop(*turned, colour.black, colour.mix, *scratch, self._patches, out)
+            _crop(*given, self._patches, out)
 
     def _make_room(self, side_px: int, crop_px: int) -> None:
         if self._sums.size < 6 * (side_px + LARGEST_BLOCK):
@@ -305,4 +306,18 @@ class Crop:
             self._index, self._rows = np.empty(crop_px, np.int32), np.empty((5, crop_px), np.float32)
 
 
-_NO_PLANES = {np.dtype(sample): [np.empty((0, 0, 0), sample)] * 2 for sample in (np.uint8, np.uint16)}
+def _as_in_memory(
+    planes: Sequence[np.ndarray], px_from_crop: np.ndarray
+) -> tuple[Sequence[np.ndarray], np.ndarray, tuple[bool, bool]]:
+    """A turned picture's planes in the order of their memory, the map for them, and which axes run against it."""
+    affine = np.array(px_from_crop)
+    down, right, _ = planes[0].strides
+    if abs(down) < abs(right):
+        planes, affine, down, right = [p.swapaxes(0, 1) for p in planes], affine[::-1].copy(), right, down
+    if down < 0 or right < 0:
+        planes = [p[:: -1 if down < 0 else 1, :: -1 if right < 0 else 1] for p in planes]
+    return planes, affine, (right < 0, down < 0)
+
+
+_UPRIGHT = (False, False)
+_NO_PLANES = {np.dtype(sample).itemsize: [np.empty((0, 0, 0), sample)] * 2 for sample in (np.uint8, np.uint16)}

@@ -40,7 +40,7 @@ def a_fit(track, presence=0.95, x=None, plausible=True):
     center = np.array([track.roi.x_px if x is None else x, track.roi.y_px - 30 * scale])
     five, many = np.full(5, 0.8, np.float32), np.full(52, 0.1, np.float32)
     return Fit(
-        track.track_id, many, np.zeros(64, np.float32), np.eye(3), center, scale, presence, five, many,
+        track.track_id, many, np.zeros(64, np.float32), np.eye(3), center, scale, presence, five, 0.8, many,
         0.1, 0.1, 1.0, 0.1, plausible,
     )  # fmt: skip
 

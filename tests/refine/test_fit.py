@@ -5,16 +5,12 @@ import math
 import numpy as np
 
 from tracker.detect.roi import Roi
-from tracker.face.camera import Camera
 from tracker.face.model import FaceModel
-from tracker.face.pose import exp_so3
-from tracker.kernels.backend import choose
-from tracker.refine.fit import Refiner, orthonormal
+from tracker.refine.fit import Refiner
 from tracker.refine.identity import IdentityMemory
 from tracker.refine.light import Light, harmonics
 from tracker.regress.outputs import CROP_PX, ROI_CENTRE_MM, ROI_SIDE_MM, SLICES, WIDTH
 from tracker.regress.regressor import Guess
-from tracker.smooth.estimate import Estimator, place
 
 
 def a_guess(roi, **parts):
@@ -50,51 +46,19 @@ def test_expression_is_clipped_and_doubt_costs_confidence():
     assert (fit.region_confidence < sure * 0.3).all()
 
 
+def test_a_fit_keeps_its_pose_when_its_slot_is_used_again():
+    """A new face's looks are compared with one another."""
+    refiner = Refiner(1, 64)
+    first = refiner(a_guess(Roi(10, 20, 100, 0.1)), 0)
+    pose = first.rotation.copy(), first.center_px.copy()
+    refiner(a_guess(Roi(300, 20, 300, -0.5), rotation=[1, 0, 0.5, 0, 1, 0]), 0)
+    assert np.array_equal(first.rotation, pose[0]) and np.array_equal(first.center_px, pose[1])
+
+
 def test_far_off_guesses_are_not_followed():
     refiner = Refiner(1, 64)
     assert not refiner(a_guess(Roi(0, 0, 100, 0), log_scale=1.4), 0).plausible
     assert not refiner(a_guess(Roi(0, 0, 100, 0), centre=[0.8, 0]), 0).plausible
-
-
-def test_orthonormal_is_a_rotation_for_any_six_numbers():
-    for seed in range(5):
-        r = orthonormal(np.random.default_rng(seed).normal(size=6).astype(np.float32))
-        assert np.allclose(r.T @ r, np.eye(3), atol=1e-9) and np.isclose(np.linalg.det(r), 1)
-
-
-def test_place_projects_back_to_where_the_head_is():
-    camera = Camera.from_fov(640, 480)
-    rotation, translation = place(exp_so3(np.array([0.1, 0.3, 0])), np.array([500.0, 100.0]), 2.0, camera)
-    x, y, z = translation
-    assert np.allclose([camera.fx * x / z + camera.cx, camera.fy * y / z + camera.cy], [500, 100])
-    assert np.isclose(z, camera.fx / 2.0) and np.isclose(np.linalg.det(rotation), 1)
-
-
-def test_a_head_that_faces_the_camera_off_axis_is_turned_towards_it():
-    camera = Camera.from_fov(640, 480)
-    rotation, translation = place(np.eye(3), np.array([600.0, 240.0]), 2.0, camera)
-    nose = rotation @ [0, 0, -1]
-    assert np.allclose(nose, -translation / np.linalg.norm(translation), atol=1e-9)
-
-
-def test_landmarks_of_the_mean_face_and_straight_gaze():
-    model, kernels = FaceModel.load(), choose()
-    estimator = Estimator(model, kernels.morph, kernels.project)
-    zeros = np.zeros(52, np.float32)
-    points = estimator.landmarks(np.zeros(64, np.float32), zeros, np.eye(3), np.array([100.0, 50.0]), 2.0)
-    assert np.allclose(points[:, :2], model.mean_mm[:, :2] * 2 + [100, 50], atol=1e-3)
-    assert np.allclose(points[:, 2], model.mean_mm[:, 2] * 2, atol=1e-3)
-    assert np.allclose(estimator.gaze(zeros), [[0, 0, -1], [0, 0, -1]])
-
-
-def test_looking_left_turns_both_eyes_to_the_subjects_left():
-    from tracker.face.expression import ARKIT_INDEX
-
-    model, kernels = FaceModel.load(), choose()
-    expression = np.zeros(52, np.float32)
-    expression[[ARKIT_INDEX["eyeLookOutLeft"], ARKIT_INDEX["eyeLookInRight"]]] = 0.8
-    gaze = Estimator(model, kernels.morph, kernels.project).gaze(expression)
-    assert (gaze[:, 0] > 0.15).all() and np.allclose(np.linalg.norm(gaze, axis=1), 1)
 
 
 def test_identity_settles_and_does_not_mix_people():

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from tracker.face.pose import exp_so3, log_so3
-from tracker.smooth.one_euro import OneEuro
+from tracker.kernels.backend import choose
+from tracker.kernels.one_euro import state_size
 from tracker.smooth.settings import EXPRESSION_GROUPS, SmoothSettings
-from tracker.smooth.so3 import OneEuroSO3
 
 SETTINGS = SmoothSettings()
 NOISE = {"rotation": 0.0025, "translation": 0.0015} | dict.fromkeys(EXPRESSION_GROUPS, 0.008)
@@ -25,13 +25,17 @@ SLACK = {"rotation": 0.003, "translation": 0.003} | dict.fromkeys(EXPRESSION_GRO
 
 
 def estimates(group: str, samples: np.ndarray, rate_hz: float = 30.0) -> np.ndarray:
-    """The filtered signal of one channel."""
-    response, derivative = getattr(SETTINGS, group), SETTINGS.derivative_cutoff_hz
-    if group == "rotation":
-        turn = OneEuroSO3(*response, derivative)
-        return np.array([log_so3(turn(exp_so3(np.array([0, x, 0])), 1 / rate_hz))[1] for x in samples])
-    filter_ = OneEuro(*np.array(response)[:, None], derivative)
-    return np.array([filter_(np.array([x]), 1 / rate_hz)[0] for x in samples])
+    """The filtered signal of one channel: of a turn, or else as the size's logarithm, which has no limits."""
+    one_euro, state = choose().one_euro, np.zeros(state_size(0))
+    responses = np.tile(np.array(getattr(SETTINGS, group))[:, None], 3)
+    limits, none = np.array([0.0, 1.0, SETTINGS.derivative_cutoff_hz, 1.0]), np.zeros(0, np.float32)
+    turned, found = np.eye(3), []
+    for x in samples:
+        rotation = exp_so3(np.array([0, x if group == "rotation" else 0.0, 0]))
+        size = one_euro(responses, limits, none, rotation, np.zeros(2), np.exp(x), 1 / rate_hz, state, turned,
+                        np.zeros(2), none)  # fmt: skip
+        found.append(log_so3(turned)[1] if group == "rotation" else np.log(size))
+    return np.array(found)
 
 
 def behind(group: str, speed: float, rate_hz: float = 30.0) -> np.ndarray:

@@ -1,8 +1,8 @@
 """Refine, version 1: turn what the network said about a crop into a head in front of the camera.
 
-Given a guess and the running identity of its track it evaluates nothing against pixels yet: rotation made orthonormal,
-square coordinates carried to the source picture, coefficients clipped to what they mean. The refining by rendering
-will stand here. It knows neither frames nor sockets.
+Given a guess it evaluates nothing against pixels yet: the `lift` kernel makes the rotation orthonormal, carries the
+square's coordinates to the source picture and clips the coefficients to what they mean. The refining by rendering will
+stand here. It knows neither frames nor sockets.
 """
 
 from __future__ import annotations
@@ -13,22 +13,29 @@ from dataclasses import dataclass
 import numpy as np
 
 from tracker.detect.roi import Roi
-from tracker.regress.outputs import ROI_CENTRE_MM, ROI_SIDE_MM, SLICES, WIDTH
+from tracker.kernels.backend import choose
+from tracker.kernels.lift import NUMBERS, Lift, Parts
+from tracker.regress.outputs import ROI_CENTRE_MM, ROI_SIDE_MM, SLICES
 from tracker.regress.regressor import Guess
 
 # A landmark error of this share of the crop halves a region's confidence; about 6% of the inter-ocular distance.
 HALF_TRUST = 0.023
 PLAUSIBLE_LOG_SCALE = 0.9
-_ANCHOR = np.array(ROI_CENTRE_MM)
-# The logarithms of the standard deviations stand together at the end of the vector: one exponential serves them all.
-_LOG_STD = slice(SLICES["expression_log_std"].start, WIDTH)
+# From here to the regions' the logarithms of the standard deviations stand together in the vector.
+_LOG_STD = SLICES["expression_log_std"].start
+_STD_COUNT = SLICES["region_log_std"].stop - _LOG_STD
 _OTHER_STD = slice(52, 56)  # identity, rotation, centre, log scale
-_REGION_STD = slice(56, 61)
+_PARTS = Parts(
+    SLICES["expression"].start, SLICES["rotation"].start, SLICES["centre"].start, SLICES["log_scale"].start, _LOG_STD,
+    ROI_SIDE_MM, ROI_CENTRE_MM, HALF_TRUST,
+)  # fmt: skip
+assert _STD_COUNT == 52 + 4 + 5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Fit:
-    """One head in one frame, before smoothing. Arrays are overwritten when the same slot is used again."""
+    """One head in one frame, before smoothing. Rotation and centre are its own; the other arrays are overwritten when
+    the same slot is used again."""
 
     track_id: int
     expression: np.ndarray
@@ -45,6 +52,8 @@ class Fit:
     """0..1."""
     region_confidence: np.ndarray
     """float32 [5] in the order of `REGIONS`."""
+    trust: float
+    """Their mean."""
     expression_std: np.ndarray
     """float32 [52]."""
     identity_std: float
@@ -56,62 +65,38 @@ class Fit:
 
     def roi(self) -> Roi:
         """The square to look at in the next frame."""
-        r = self.rotation
-        anchor = self.center_px + self.scale_px_per_mm * (r @ _ANCHOR)[:2]
-        roll = math.atan2(r[1, 0] - r[0, 1], r[0, 0] + r[1, 1])
-        return Roi(float(anchor[0]), float(anchor[1]), self.scale_px_per_mm * ROI_SIDE_MM, roll)
-
-
-def orthonormal(six: np.ndarray) -> np.ndarray:
-    """Rotation float64 [3, 3] from its first two columns [6], Gram-Schmidt (Zhou et al. 2019).
-
-    In plain floats: for three numbers at a time they are several times faster than arrays.
-    """
-    a, b, c, d, e, f = six.tolist()
-    length = max(math.sqrt(a * a + b * b + c * c), 1e-9)
-    a, b, c = a / length, b / length, c / length
-    along = a * d + b * e + c * f
-    d, e, f = d - along * a, e - along * b, f - along * c
-    length = max(math.sqrt(d * d + e * e + f * f), 1e-9)
-    d, e, f = d / length, e / length, f / length
-    return np.array([[a, d, b * f - c * e], [b, e, c * d - a * f], [c, f, a * e - b * d]])
+        (a, b, c), (d, e, f), _ = self.rotation.tolist()
+        u, v, w = ROI_CENTRE_MM
+        x_px, y_px = self.center_px.tolist()
+        scale = self.scale_px_per_mm
+        x_px, y_px = x_px + scale * (a * u + b * v + c * w), y_px + scale * (d * u + e * v + f * w)
+        return Roi(x_px, y_px, scale * ROI_SIDE_MM, math.atan2(d - b, a + e))
 
 
 class Refiner:
     """Guess to fit, with buffers for `slots` faces."""
 
-    def __init__(self, slots: int, identities: int) -> None:
-        self._expression = np.zeros((slots, 52), np.float32)
-        self._identity = np.zeros((slots, identities), np.float32)
-        self._regions = np.zeros((slots, 5), np.float32)
-        self._std = np.zeros((slots, _LOG_STD.stop - _LOG_STD.start), np.float32)
+    def __init__(self, slots: int, identities: int, lift: Lift | None = None) -> None:
+        self._lift = lift or choose().lift
+        self._starts, self._constants = _PARTS.starts(), _PARTS.constants()
+        self._identity = slice(SLICES["identity"].start, SLICES["identity"].start + identities)
+        self._buffers = [
+            (np.zeros(52, np.float32), np.zeros(_STD_COUNT, np.float32), np.zeros(5, np.float32)) for _ in range(slots)
+        ]
 
     def __call__(self, guess: Guess, slot: int, track_id: int = 0) -> Fit:
-        """Lift one guess. The fit stays valid until its slot is used again."""
-        roi = guess.roi
-        expression, identity = self._expression[slot], self._identity[slot]
-        np.clip(guess.part("expression"), 0, 1, out=expression)
-        np.copyto(identity, guess.part("identity"))
-        c, s = math.cos(roi.roll_rad), math.sin(roi.roll_rad)
-        turn = np.array([[c, -s, 0.0], [s, c, 0.0], [0.0, 0.0, 1.0]])
-        rotation = turn @ orthonormal(guess.part("rotation"))
-        log_scale = float(guess.part("log_scale")[0])
-        scale = roi.side_px / ROI_SIDE_MM * math.exp(min(max(log_scale, -1.5), 1.5))
-        offset = guess.part("centre")
-        anchor = np.array([roi.x_px, roi.y_px]) + turn[:2, :2] @ offset * roi.side_px
-        std, regions = self._std[slot], self._regions[slot]
-        np.clip(guess.output[_LOG_STD], -7, 1, out=std)
-        np.exp(std, out=std)
-        np.divide(std[_REGION_STD], HALF_TRUST, out=regions)
-        np.multiply(regions, regions, out=regions)
-        regions += 1
-        np.divide(guess.presence, regions, out=regions)
+        """Lift one guess. All of the fit but its pose is overwritten when its slot is used again."""
+        roi, output = guess.roi, guess.output
+        expression, std, regions = self._buffers[slot]
+        numbers = np.empty(NUMBERS)
+        self._lift(
+            self._starts, self._constants, output, roi.x_px, roi.y_px, roi.side_px, roi.roll_rad, guess.presence,
+            expression, std, regions, numbers,
+        )  # fmt: skip
+        scale, trust, x, y, log_scale = numbers[11:].tolist()
         identity_std, rotation_std, centre_std, scale_std = std[_OTHER_STD].tolist()
         return Fit(
-            track_id=track_id, expression=expression, identity=identity, rotation=rotation,
-            center_px=anchor - scale * (rotation @ _ANCHOR)[:2], scale_px_per_mm=scale, presence=guess.presence,
-            region_confidence=regions, expression_std=std[:52],
-            identity_std=identity_std, rotation_std_rad=rotation_std, centre_std_px=centre_std * roi.side_px,
-            log_scale_std=scale_std,
-            plausible=abs(log_scale) < PLAUSIBLE_LOG_SCALE and float(np.abs(offset).max()) < 0.5,
+            track_id, expression, output[self._identity], numbers[:9].reshape(3, 3), numbers[9:11], scale,
+            guess.presence, regions, trust, std[:52], identity_std, rotation_std, centre_std * roi.side_px, scale_std,
+            -PLAUSIBLE_LOG_SCALE < log_scale < PLAUSIBLE_LOG_SCALE and -0.5 < x < 0.5 and -0.5 < y < 0.5,
         )  # fmt: skip

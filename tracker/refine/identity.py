@@ -18,14 +18,14 @@ class IdentityMemory:
     """Running means for `slots` faces of `identities` coefficients."""
 
     def __init__(self, slots: int, identities: int) -> None:
-        self._mean = np.zeros((slots, identities), np.float32)
+        self._mean = [np.zeros(identities, np.float32) for _ in range(slots)]
         self._change = np.zeros(identities, np.float32)
-        self._weight = np.zeros(slots)
-        self._owner = np.full(slots, -1, np.int64)
+        self._weight = [0.0] * slots
+        self._owner = [-1] * slots
 
     def reset(self) -> None:
         """Forget everybody."""
-        self._owner[:] = -1
+        self._owner[:] = [-1] * len(self._owner)
 
     def __call__(self, slot: int, fit: Fit) -> np.ndarray:
         """Fold in a fit's code, weighted by how well the face is seen; returns the mean float32 [I], a view."""
@@ -33,9 +33,9 @@ class IdentityMemory:
         if self._owner[slot] != fit.track_id:
             self._owner[slot], self._weight[slot] = fit.track_id, 0.0
             mean[:] = 0
-        weight = max(float(fit.region_confidence.mean()), 1e-3)
+        weight = max(fit.trust, 1e-3)
         self._weight[slot] = min(self._weight[slot] + weight, LONGEST_MEMORY)
         np.subtract(fit.identity, mean, out=self._change)
-        self._change *= np.float32(min(1.0, weight / self._weight[slot]))
+        self._change *= weight / self._weight[slot]
         mean += self._change
         return mean

@@ -1,6 +1,6 @@
 """What the smoother can be told: one pair of One-Euro numbers per group, and when to forget.
 
-It does not know how the filter works (`one_euro`, `so3`), only what is valid.
+It does not know how the filter works (the `one_euro` kernel), only what is valid.
 
 What the defaults do at 30 frames a second, measured on noise and ramps by `tests/smooth/test_lag.py`: how much of the
 jitter is left at rest, the lag in ms of a quick motion in its first frame and three frames later, and of one at a

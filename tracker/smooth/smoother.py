@@ -11,6 +11,8 @@ from typing import Protocol
 
 import numpy as np
 
+from tracker.kernels.backend import choose
+from tracker.kernels.one_euro import OneEuro
 from tracker.smooth.settings import SmoothSettings
 from tracker.smooth.track_filter import Filtered, TrackFilter
 
@@ -33,8 +35,9 @@ class Tracked(Protocol):
 class Smoother:
     """Filters by track id, made when a track is first seen."""
 
-    def __init__(self, settings: SmoothSettings | None = None) -> None:
+    def __init__(self, settings: SmoothSettings | None = None, one_euro: OneEuro | None = None) -> None:
         self.settings = settings or SmoothSettings()
+        self._one_euro = one_euro or choose().one_euro
         self._tracks: dict[int, TrackFilter] = {}
 
     def __call__(self, fits: Sequence[Tracked], pts_seconds: float | None) -> list[Filtered]:
@@ -44,7 +47,7 @@ class Smoother:
     def _smooth(self, fit: Tracked, pts_seconds: float | None) -> Filtered:
         track = self._tracks.get(fit.track_id)
         if track is None:
-            track = self._tracks[fit.track_id] = TrackFilter(self.settings)
+            track = self._tracks[fit.track_id] = TrackFilter(self.settings, self._one_euro)
         return track(fit.expression, fit.rotation, fit.center_px, fit.scale_px_per_mm, pts_seconds)
 
     def drop(self, track_id: int) -> None:

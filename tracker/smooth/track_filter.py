@@ -1,21 +1,21 @@
 """All filters of one track: expression by groups, rotation, where the head is and how big.
 
 Given a track's raw fit and its time it returns the smoothed one. It keeps the clock: the true step between stamps, a
-hold when a stamp repeats, a fresh start after a gap or when time runs backwards. It does not know faces' meshes or
-cameras.
+hold when a stamp repeats, a fresh start after a gap or when time runs backwards; the `one_euro` kernel does the
+filtering. It does not know faces' meshes or cameras.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import exp, isfinite, log
+from math import isfinite
 
 import numpy as np
 
 from tracker.face.expression import GROUP_OF
-from tracker.smooth.one_euro import OneEuro
+from tracker.kernels.backend import choose
+from tracker.kernels.one_euro import OneEuro, start_anew, state_size
 from tracker.smooth.settings import SmoothSettings
-from tracker.smooth.so3 import OneEuroSO3
 
 INTER_OCULAR_MM = 63.0
 """An adult's, on average: the unit in which the speed of the head in the picture is measured."""
@@ -28,7 +28,7 @@ class Filtered:
     expression: np.ndarray
     """float32 [52] in 0..1."""
     rotation: np.ndarray
-    """float32 [3, 3]: cam_from_head."""
+    """float64 [3, 3]: head to picture, as in the fit."""
     center_px: np.ndarray
     """float64 [2]: the head's origin in the picture."""
     scale_px_per_mm: float
@@ -37,23 +37,22 @@ class Filtered:
 class TrackFilter:
     """The state of one track."""
 
-    def __init__(self, settings: SmoothSettings) -> None:
-        # The logarithm of the scale goes with the expression as its last channel: one call costs less than two.
-        responses = np.array([getattr(settings, group) for group in (*GROUP_OF, "translation")])
+    def __init__(self, settings: SmoothSettings, one_euro: OneEuro | None = None) -> None:
         self._settings = settings
-        self._channels = OneEuro(responses[:, 0], responses[:, 1], settings.derivative_cutoff_hz)
-        self._rotation = OneEuroSO3(*settings.rotation, settings.derivative_cutoff_hz)
-        moving = responses[[-1, -1]]
-        self._center = OneEuro(moving[:, 0], moving[:, 1], settings.derivative_cutoff_hz, joint=True)
-        self._sample = np.zeros(len(responses))
-        self._out = np.zeros(len(GROUP_OF), np.float32), np.eye(3, dtype=np.float32), np.zeros(2)
+        self._one_euro = one_euro or choose().one_euro
+        # In the kernel's order: each shape by its group, the logarithm of the scale, the place, the rotation.
+        responses = [getattr(settings, group) for group in (*GROUP_OF, "translation", "translation", "rotation")]
+        self._responses = np.array(responses, np.float64).T.copy()
+        self._limits = np.array([0.0, 1.0, settings.derivative_cutoff_hz, INTER_OCULAR_MM])
+        self._state = np.zeros(state_size(len(GROUP_OF)))
+        self._rotation, self._center = np.eye(3), np.zeros(2)
+        self._expression = np.zeros(len(GROUP_OF), np.float32)
         self._seconds: float | None = None
 
     def reset(self) -> None:
         """Forget the track's past."""
         self._seconds = None
-        for part in (self._channels, self._rotation, self._center):
-            part.reset()
+        start_anew(self._state)
 
     def __call__(
         self, expression: np.ndarray, rotation: np.ndarray, center_px: np.ndarray, scale_px_per_mm: float,
@@ -64,18 +63,12 @@ class TrackFilter:
         Without a time, or when smoothing is off, the fit passes through (expression within 0..1) and the past is
         forgotten. Numbers that are not finite are replaced by the last estimate.
         """
-        dt_seconds = self._step(pts_seconds)
-        np.clip(expression, 0.0, 1.0, out=self._sample[:-1])
-        good = isfinite(scale_px_per_mm) and scale_px_per_mm > 0
-        self._sample[-1] = log(scale_px_per_mm) if good else np.nan
-        channels = self._channels(self._sample, dt_seconds)
-        scale = exp(channels[-1])
-        out_expression, out_rotation, out_center = self._out
-        # A mean of numbers within 0..1 is within, so the clamp before the filter is enough.
-        out_expression[:] = channels[:-1]
-        out_rotation[:] = self._rotation(rotation, dt_seconds)
-        out_center[:] = self._center(center_px, dt_seconds, INTER_OCULAR_MM * scale)
-        return Filtered(out_expression, out_rotation, out_center, scale)
+        scale = self._one_euro(
+            self._responses, self._limits, np.ascontiguousarray(expression, np.float32),
+            np.ascontiguousarray(rotation, np.float64), np.ascontiguousarray(center_px, np.float64), scale_px_per_mm,
+            self._step(pts_seconds), self._state, self._rotation, self._center, self._expression,
+        )  # fmt: skip
+        return Filtered(self._expression, self._rotation, self._center, scale)
 
     def _step(self, pts_seconds: float | None) -> float:
         """The true time step; 0 where there is none, with the past forgotten unless the stamp is the last one's."""
@@ -87,6 +80,6 @@ class TrackFilter:
         assert pts_seconds is not None
         step = pts_seconds - self._seconds
         if not 0 <= step <= self._settings.gap_seconds:
-            self.reset()
+            start_anew(self._state)
         self._seconds = pts_seconds
         return step if step > 0 else 0.0

@@ -16,6 +16,8 @@ from tracker.errors import SourceError
 
 LAYOUTS = ("i420", "nv12", "rgb24")
 MATRICES = ("bt601", "bt709", "bt2020")
+SAMPLES = {8: np.dtype(np.uint8), 10: np.dtype(np.uint16)}
+"""What a sample of each bit depth stands in."""
 
 
 def plane_shapes(layout: str, height_px: int, width_px: int) -> list[tuple[int, ...]]:
@@ -60,10 +62,12 @@ class Frame:
             raise SourceError(f"layout {self.layout!r}; valid: {', '.join(LAYOUTS)}")
         if self.matrix not in MATRICES:
             raise SourceError(f"matrix {self.matrix!r}; valid: {', '.join(MATRICES)}")
-        dtype = {8: "uint8", 10: "uint16"}.get(self.bit_depth)
-        if any(plane.dtype != dtype for plane in self.planes):
-            raise SourceError(f"{self.bit_depth}-bit planes of {self.planes[0].dtype}; valid: 8 in uint8, 10 in uint16")
-        shapes = [plane.shape for plane in self.planes]
+        dtype = SAMPLES.get(self.bit_depth)
+        shapes = []
+        for plane in self.planes:
+            if plane.dtype != dtype:
+                raise SourceError(f"{self.bit_depth}-bit planes of {plane.dtype}; valid: 8 in uint8, 10 in uint16")
+            shapes.append(plane.shape)
         if shapes != plane_shapes(self.layout, *self.planes[0].shape[:2]):
             raise SourceError(f"{self.layout} planes of shapes {shapes}; see Frame.planes for those that fit")
 
@@ -80,7 +84,9 @@ class Frame:
     @property
     def pts_seconds(self) -> float | None:
         """`pts` in seconds, or None without time."""
-        return None if self.pts is None else float(self.pts * self.time_base)
+        # Two integers divide to the same float as the fraction would, without the arithmetic of fractions.
+        base = self.time_base
+        return None if self.pts is None else self.pts * base.numerator / base.denominator
 
     def __repr__(self) -> str:
         shapes = ", ".join(str(list(plane.shape)) for plane in self.planes)

@@ -49,4 +49,4 @@ def _pts(pts_seconds: float | None) -> int | None:
         return None
     if not isfinite(pts_seconds):
         raise SettingsError(f"pts_seconds={pts_seconds}; give seconds, or None for an image without time")
-    return round(pts_seconds / NANOSECOND)
+    return round(pts_seconds * 1e9)

@@ -16,7 +16,7 @@ from av.video.plane import VideoPlane
 from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 
 from tracker.errors import SourceError
-from tracker.source.frame import plane_shapes
+from tracker.source.frame import SAMPLES, plane_shapes
 
 DIRECT = {
     "yuv420p": ("i420", 8),
@@ -60,36 +60,43 @@ class PlaneReader:
 
     def __init__(self) -> None:
         self.reformatted = 0
-        self._reformatter = VideoReformatter()
+        self._reformatter: VideoReformatter | None = None
 
     def __call__(self, picture: VideoFrame) -> Pixels:
         """The planes of `picture`. Raises SourceError for a pixel format that cannot be converted."""
-        reformatted = picture.format.name not in DIRECT
-        readable = self._convert(picture) if reformatted else picture
-        self.reformatted += reformatted
-        layout, bit_depth = DIRECT[readable.format.name]
-        shapes = plane_shapes(layout, readable.height, readable.width)
+        # Each of PyAV's attributes makes an object anew, so every one is asked for once.
+        readable, name = picture, picture.format.name
+        reformatted = name not in DIRECT
+        if reformatted:
+            readable = self._convert(picture)
+            name = readable.format.name
+            self.reformatted += 1
+        layout, bit_depth = DIRECT[name]
+        height = readable.height
+        shapes = plane_shapes(layout, height, readable.width)
         planes = [_view(plane, shape, bit_depth) for plane, shape in zip(readable.planes, shapes, strict=True)]
-        if (matrix := picture.side_data.get("DISPLAYMATRIX")) is not None:
+        beside = picture.side_data
+        if len(beside) and (matrix := beside.get("DISPLAYMATRIX")) is not None:
             turn = np.frombuffer(bytes(matrix), np.int32)  # type: ignore[call-overload]
             planes = [upright(plane, turn) for plane in planes]
-        full_range = layout == "rgb24" or readable.color_range == FULL_RANGE or readable.format.name.startswith("yuvj")
-        unnamed = "bt709" if readable.height >= HD_HEIGHT_PX else "bt601"
+        full_range = layout == "rgb24" or name.startswith("yuvj") or readable.color_range == FULL_RANGE
+        unnamed = "bt709" if height >= HD_HEIGHT_PX else "bt601"
         matrix_name = MATRIX_OF.get(readable.colorspace, unnamed)
         return Pixels(tuple(planes), layout, bit_depth, matrix_name, full_range, reformatted)
 
     def _convert(self, picture: VideoFrame) -> VideoFrame:
         """The picture as I420, of 10 bits where it has more than 8; of YUV, matrix and range stay what they are."""
         given = picture.format
+        reformatter = self._reformatter = self._reformatter or VideoReformatter()
         try:
             if given.is_rgb or given.name == "pal8":
-                return self._reformatter.reformat(
+                return reformatter.reformat(
                     picture, format="yuv420p", dst_colorspace=Colorspace.ITU601, dst_color_range=ColorRange.JPEG,
                     threads=1,
                 )  # fmt: skip
             deep = max((component.bits for component in given.components), default=8) > 8
             wanted = "yuvj420p" if given.name.startswith("yuvj") else "yuv420p10le" if deep else "yuv420p"
-            return self._reformatter.reformat(picture, format=wanted, threads=1)
+            return reformatter.reformat(picture, format=wanted, threads=1)
         except (FFmpegError, ValueError, OSError) as error:
             raise SourceError(f"pixel format {given.name!r} cannot be converted; give video in yuv420p") from error
 
@@ -99,9 +106,8 @@ def _view(plane: VideoPlane, shape: tuple[int, ...], bit_depth: int) -> np.ndarr
     line, sample = plane.line_size, 1 if bit_depth == 8 else 2
     strides = (line, sample) if len(shape) == 2 else (line, shape[2] * sample, sample)
     start = 0 if line > 0 else -line * (shape[0] - 1)
-    dtype = np.dtype("uint8" if bit_depth == 8 else "<u2")
-    view: np.ndarray = np.ndarray(shape, dtype, plane, start, strides)  # type: ignore[arg-type]
-    view.flags.writeable = False
+    view: np.ndarray = np.ndarray(shape, SAMPLES[bit_depth], plane, start, strides)  # type: ignore[arg-type]
+    view.setflags(write=False)
     return view
 
 

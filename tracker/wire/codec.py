@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from operator import attrgetter
+from typing import Any
 
 import numpy as np
 
@@ -38,9 +39,26 @@ from tracker.wire.schema import (
 _AT_PREAMBLE = topics.TOPIC_BYTES
 _AT_HEADER = _AT_PREAMBLE + PREAMBLE.size
 _AT_BLOCKS = _AT_PREAMBLE + HEADER_BYTES
+_F4 = np.dtype("<f4")
 _TRACK = struct.Struct("<IB3x")
 _POSE = struct.Struct("<14f")
 _COUNT = struct.Struct("<I")
+
+
+def _joined(*parts: struct.Struct) -> struct.Struct:
+    """One after the other, without padding."""
+    return struct.Struct("<" + "".join(part.format.removeprefix("<") for part in parts))
+
+
+_WHOLE_HEADER = _joined(PREAMBLE, HEADER)
+_FACE_TO_SHAPES = _joined(BLOCK, BLOCK, _TRACK, BLOCK, _POSE, BLOCK)
+_CONFIDENCE = struct.Struct(BLOCK.format + "f")
+_FACE = (int(FrameBlock.FACE), 0)
+_TRACK_HEAD, _POSE_HEAD, _EXPRESSION_HEAD, _CONFIDENCE_HEAD = (
+    (int(block), 0, BLOCK_BYTES[block])
+    for block in (FaceBlock.TRACK, FaceBlock.POSE, FaceBlock.EXPRESSION, FaceBlock.CONFIDENCE)
+)
+_BEFORE_DEVIATION = BLOCK.pack(FaceBlock.DEVIATION, 0, BLOCK_BYTES[FaceBlock.DEVIATION])
 _ERRORS = struct.Struct("<6f")
 _STAMPS = attrgetter(
     "time_base_num", "time_base_den", "captured_ns", "decoded_ns", "inferred_ns", "published_ns",
@@ -53,26 +71,30 @@ _UPGRADE = "upgrade facewire where this client runs (pip install --upgrade facew
 
 @dataclass(frozen=True, slots=True)
 class _Layout:
-    """A face's block with every length in place and every value 0, and where in it each payload begins, in bytes."""
+    """What stands between the numbers of a face with so many identity coefficients, landmarks and mesh vertices."""
 
-    template: bytes
-    at: Mapping[int, int]
+    size: int
+    """Bytes of the whole block, its own header included."""
+    face: int
+    """Bytes that follow that header."""
+    identity: bytes
+    gaze: bytes
+    lighting: bytes
+    landmarks: bytes
+    mesh: bytes
 
 
 @lru_cache(maxsize=64)
 def _layout(identity: int, landmarks: bool, mesh_vertices: int | None) -> _Layout:
     sizes = BLOCK_BYTES | {FaceBlock.IDENTITY: 4 + 4 * identity, FaceBlock.MESH: 4 + 12 * (mesh_vertices or 0)}
-    counts = {FaceBlock.IDENTITY: identity, FaceBlock.MESH: mesh_vertices or 0}
-    body, at = b"", {}
-    for block in FaceBlock:
-        if (block == FaceBlock.LANDMARKS and not landmarks) or (block == FaceBlock.MESH and mesh_vertices is None):
-            continue
-        payload = bytearray(sizes[block])
-        if block in counts:
-            _COUNT.pack_into(payload, 0, counts[block])
-        at[int(block)] = len(body) + 2 * BLOCK.size
-        body += BLOCK.pack(block, 0, len(payload)) + payload
-    return _Layout(BLOCK.pack(FrameBlock.FACE, 0, len(body)) + body, at)
+    present = [block for block in FaceBlock if block in REQUIRED]
+    present += [FaceBlock.LANDMARKS] * landmarks + [FaceBlock.MESH] * (mesh_vertices is not None)
+    face = sum(BLOCK.size + sizes[block] for block in present)
+    before = {block: BLOCK.pack(block, 0, sizes[block]) for block in FaceBlock}
+    before[FaceBlock.IDENTITY] += _COUNT.pack(identity)
+    before[FaceBlock.MESH] += _COUNT.pack(mesh_vertices or 0)
+    kinds = (FaceBlock.IDENTITY, FaceBlock.GAZE, FaceBlock.LIGHTING, FaceBlock.LANDMARKS, FaceBlock.MESH)
+    return _Layout(BLOCK.size + face, face, *(before[kind] for kind in kinds))
 
 
 def _layouts(message: FrameMessage) -> list[tuple[Face, np.ndarray | None, _Layout]]:
@@ -87,73 +109,73 @@ def _layouts(message: FrameMessage) -> list[tuple[Face, np.ndarray | None, _Layo
 
 def message_bytes(message: FrameMessage) -> int:
     """How long `message` is when encoded."""
-    return _AT_BLOCKS + sum(len(layout.template) for _, _, layout in _layouts(message))
+    return _AT_BLOCKS + sum(layout.size for _, _, layout in _layouts(message))
 
 
 def encode(message: FrameMessage, out: bytearray | None = None) -> memoryview:
-    """Write `message` as this version's schema, into `out` from its beginning where given.
+    """`message` as this version's schema, written into `out` from its beginning where given.
 
     Returns the part that was written; it changes when `out` is written again. Raises WireError for a value that does
     not fit its field, a rotation that is none, or an `out` that is too short (see `message_bytes`).
     """
     parts = _layouts(message)
-    size = _AT_BLOCKS + sum(len(layout.template) for _, _, layout in parts)
-    buffer = bytearray(size) if out is None else out
-    if len(buffer) < size:
-        raise WireError(f"a buffer of {len(buffer)} bytes is too short for a message of {size}")
+    size = _AT_BLOCKS + sum(layout.size for _, _, layout in parts)
+    if out is not None and len(out) < size:
+        raise WireError(f"a buffer of {len(out)} bytes is too short for a message of {size}")
     try:
-        _write_header(buffer, message, size)
-        floats, at = np.frombuffer(buffer, "<f4", size // 4), _AT_BLOCKS
+        pieces: list[Any] = [topics.topic(topics.FRAME, message.source_id), _header(message, size)]
         for face, mesh, layout in parts:
-            buffer[at : at + len(layout.template)] = layout.template
-            _write_face(buffer, floats, face, layout.at, at)
-            if mesh is not None:
-                _put(floats, at + layout.at[FaceBlock.MESH] + 4, mesh.reshape(-1))
+            _add_face(pieces, face, layout)
             if message.has_landmarks:
-                _put(floats, at + layout.at[FaceBlock.LANDMARKS], face.landmarks_px.reshape(-1))
-            at += len(layout.template)
-    except (struct.error, OverflowError, ValueError, TypeError) as error:
+                pieces += (layout.landmarks, _floats_of(face.landmarks_px))
+            if mesh is not None:
+                pieces += (layout.mesh, _floats_of(mesh))
+        written = b"".join(pieces)  # one copy of each piece: arrays are memory, too
+        if len(written) != size:
+            raise ValueError(f"{len(written)} bytes where {size} belong: an array is not of its field's shape")
+    except (struct.error, OverflowError, ValueError, TypeError, AttributeError) as error:
         raise WireError(f"{message!r} cannot be encoded: {error}") from error
-    return memoryview(buffer)[:size]
+    if out is None:
+        return memoryview(written)
+    out[:size] = written
+    return memoryview(out)[:size]
 
 
-def _write_header(buffer: bytearray, message: FrameMessage, size: int) -> None:
-    buffer[:_AT_PREAMBLE] = topics.topic(topics.FRAME, message.source_id)
-    PREAMBLE.pack_into(buffer, _AT_PREAMBLE, MAGIC, VERSION_MAJOR, VERSION_MINOR, HEADER_BYTES, size)
+def _header(message: FrameMessage, size: int) -> bytes:
     if len(message.model_hash) != 8:
         raise ValueError(f"the model hash has {len(message.model_hash)} bytes, not 8")
     if message.time_base_den < 1:
         raise ValueError(f"time base {message.time_base_num}/{message.time_base_den}")
     flags = (message.pts is not None) * HAS_PTS | bool(message.mirrored) * MIRRORED
-    HEADER.pack_into(
-        buffer, _AT_HEADER, message.epoch, message.sequence, message.model_hash, message.pts or 0,
-        *_STAMPS(message), flags, len(message.faces), 0,
+    return _WHOLE_HEADER.pack(
+        MAGIC, VERSION_MAJOR, VERSION_MINOR, HEADER_BYTES, size, message.epoch, message.sequence, message.model_hash,
+        message.pts or 0, *_STAMPS(message), flags, len(message.faces), 0,
     )  # fmt: skip
 
 
-def _put(floats: np.ndarray, at_byte: int, values: np.ndarray) -> None:
-    floats[at_byte >> 2 : (at_byte >> 2) + len(values)] = values
+def _floats_of(array: np.ndarray) -> np.ndarray:
+    """The array itself where its memory is what the wire carries; else a copy that is."""
+    return array if array.dtype == _F4 and array.flags.c_contiguous else np.ascontiguousarray(array, _F4)
 
 
-def _write_face(buffer: bytearray, floats: np.ndarray, face: Face, where: Mapping[int, int], start: int) -> None:
-    """Everything but the optional blocks. Blocks were put in place by the template."""
-    _TRACK.pack_into(buffer, start + where[FaceBlock.TRACK], face.track_id, face.state)
-    _POSE.pack_into(
-        buffer, start + where[FaceBlock.POSE], *_quaternion(face.rotation), *face.translation_mm.tolist(),
-        *_quaternion(face.rotation_raw), *face.translation_raw_mm.tolist(),
-    )  # fmt: skip
-    expression, deviation = start + where[FaceBlock.EXPRESSION], start + where[FaceBlock.DEVIATION]
-    _put(floats, expression, face.blendshapes)
-    _put(floats, expression + 4 * EXPRESSIONS, face.blendshapes_raw)
-    _put(floats, start + where[FaceBlock.IDENTITY] + 4, face.identity)
-    _put(floats, start + where[FaceBlock.GAZE], face.gaze.reshape(-1))
-    _put(floats, start + where[FaceBlock.LIGHTING], face.lighting.reshape(-1))
-    _put(floats, start + where[FaceBlock.CONFIDENCE] + 4, face.region_confidence)
-    floats[(start + where[FaceBlock.CONFIDENCE]) >> 2] = float(face.confidence)
-    _put(floats, deviation, face.deviation.expression)
-    _ERRORS.pack_into(
-        buffer, deviation + 4 * EXPRESSIONS, face.deviation.identity, face.deviation.rotation_rad,
-        *face.deviation.translation_mm.tolist(), face.deviation.landmarks_px,
+def _add_face(pieces: list[Any], face: Face, layout: _Layout) -> None:
+    """Everything but the optional blocks, in the order of the document."""
+    deviation = face.deviation
+    pieces += (
+        _FACE_TO_SHAPES.pack(
+            *_FACE, layout.face, *_TRACK_HEAD, face.track_id, face.state,
+            *_POSE_HEAD, *_quaternion(face.rotation), *face.translation_mm.tolist(),
+            *_quaternion(face.rotation_raw), *face.translation_raw_mm.tolist(), *_EXPRESSION_HEAD,
+        ),
+        _floats_of(face.blendshapes), _floats_of(face.blendshapes_raw),
+        layout.identity, _floats_of(face.identity),
+        layout.gaze, _floats_of(face.gaze),
+        layout.lighting, _floats_of(face.lighting),
+        _CONFIDENCE.pack(*_CONFIDENCE_HEAD, face.confidence), _floats_of(face.region_confidence),
+        _BEFORE_DEVIATION, _floats_of(deviation.expression),
+        _ERRORS.pack(
+            deviation.identity, deviation.rotation_rad, *deviation.translation_mm.tolist(), deviation.landmarks_px
+        ),
     )  # fmt: skip
 
 

@@ -6,6 +6,8 @@ prefix, so a subscription to one source includes the NUL: `cam1` must not select
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from tracker.errors import WireError
 
 FRAME = b"FWframe:"
@@ -15,6 +17,7 @@ SOURCE_BYTES = 64
 TOPIC_BYTES = KIND_BYTES + SOURCE_BYTES
 
 
+@lru_cache(maxsize=64)
 def topic(kind: bytes, source_id: str) -> bytes:
     """The whole topic field, 72 bytes. Raises WireError for an id that does not fit."""
     name = source_id.encode(errors="replace")

@@ -1,4 +1,4 @@
-"""The laws of the One-Euro filter on rotations."""
+"""`one_euro`: the filter's laws on rotations."""
 
 from __future__ import annotations
 
@@ -6,12 +6,32 @@ import numpy as np
 import pytest
 
 from tracker.face.pose import exp_so3, geodesic_rad
-from tracker.smooth.one_euro import OneEuro
-from tracker.smooth.so3 import OneEuroSO3
+from tracker.kernels.backend import choose
+from tracker.kernels.one_euro import start_anew, state_size
 
 
-def make() -> OneEuroSO3:
-    return OneEuroSO3(0.8, 5.0, 1.5)
+class Turns:
+    """The operator's rotation alone; or a plain number under the same response, as the size's logarithm."""
+
+    def __init__(self) -> None:
+        self.state, self.responses = np.zeros(state_size(0)), np.tile([[0.8], [5.0]], 3)
+        self.value, self.number = np.eye(3), 0.0
+
+    def reset(self) -> None:
+        start_anew(self.state)
+
+    def __call__(self, sample: np.ndarray, dt_seconds: float, number: float = 0.0) -> np.ndarray:
+        limits, none = np.array([0.0, 1.0, 1.5, 1.0]), np.zeros(0, np.float32)
+        size = choose("numba").one_euro(
+            self.responses, limits, none, np.ascontiguousarray(sample, np.float64), np.zeros(2), np.exp(number),
+            dt_seconds, self.state, self.value, np.zeros(2), none.copy(),
+        )  # fmt: skip
+        self.number = np.log(size)
+        return self.value
+
+
+def make() -> Turns:
+    return Turns()
 
 
 def wander(count: int = 60) -> list[np.ndarray]:
@@ -52,12 +72,11 @@ def test_a_fixed_turn_on_either_side_changes_nothing_else() -> None:
 
 
 def test_about_one_axis_it_is_the_plain_filter() -> None:
-    plain, turned = OneEuro(np.array([0.8]), np.array([5.0]), 1.5), make()
+    filter_ = make()
     for k in range(60):
         angle, dt = 2.5 * np.sin(k / 12), 0.02 + 0.01 * (k % 3)
-        plain(np.array([angle]), dt)
-        turned(exp_so3(np.array([0, 0, angle])), dt)
-        np.testing.assert_allclose(turned.value, exp_so3(np.array([0, 0, plain.value[0]])), atol=1e-9)
+        turned = filter_(exp_so3(np.array([0, 0, angle])), dt, number=angle)
+        np.testing.assert_allclose(turned, exp_so3(np.array([0, 0, filter_.number])), atol=1e-9)
 
 
 def test_turning_round_and_round_is_followed() -> None:
