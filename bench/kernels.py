@@ -27,6 +27,7 @@ _CASES = {
     "project": ("project", "arguments"),
     "morph": ("morph", "arguments"),
     "lift": ("lift", "arguments"),
+    "align": ("align", "arguments"),
     "one_euro": ("one_euro", "arguments"),
     "portray": ("portray", "arguments"),
     "crop_luma": ("crop_roi", "luma_arguments"),

@@ -14,6 +14,7 @@ from importlib import import_module
 from typing import Any
 
 from tracker.errors import BackendUnavailable, SettingsError
+from tracker.kernels.align import Align
 from tracker.kernels.crop_roi import CropLuma, CropRoi
 from tracker.kernels.lift import Lift
 from tracker.kernels.morph import Morph
@@ -26,8 +27,8 @@ PREFERRED = ("numba", "reference")
 """The order in which "auto" tries."""
 
 _CONTRACTS: dict[str, Callable[[Any], Any]] = {
-    "project": Project, "morph": Morph, "lift": Lift, "one_euro": OneEuro, "portray": Portray,
-    "crop_luma": CropLuma, "crop_roi": CropRoi,
+    "project": Project, "morph": Morph, "lift": Lift, "align": Align, "one_euro": OneEuro,
+    "portray": Portray, "crop_luma": CropLuma, "crop_roi": CropRoi,
 }  # fmt: skip
 ROWS = tuple(_CONTRACTS)
 
@@ -36,14 +37,15 @@ _TABLE: dict[str, dict[str, tuple[str, str]]] = {
     "project": {"reference": ("project.reference", "project"), "numba": ("project._numba", "project")},
     "morph": {"reference": ("morph.reference", "morph"), "numba": ("morph._numba", "morph")},
     "lift": {"reference": ("lift.reference", "lift"), "numba": ("lift._numba", "lift")},
+    "align": {"reference": ("align.reference", "align"), "numba": ("align._numba", "align")},
     "one_euro": {"reference": ("one_euro.reference", "one_euro"), "numba": ("one_euro._numba", "one_euro")},
     "portray": {"reference": ("portray.reference", "portray"), "numba": ("portray._numba", "portray")},
     "crop_luma": {"reference": ("crop_roi.reference", "crop"), "numba": ("crop_roi._numba", "Crop")},
     "crop_roi": {"reference": ("crop_roi.reference", "crop"), "numba": ("crop_roi._numba", "Crop")},
 }
 _COMPILED = (
-    ("project._numba", "project"), ("morph._numba", "morph"), ("lift._numba", "lift"), ("one_euro._numba", "one_euro"),
-    ("portray._numba", "portray"), ("crop_roi._numba", "_crop"),
+    ("project._numba", "project"), ("morph._numba", "morph"), ("lift._numba", "lift"), ("align._numba", "align"),
+    ("one_euro._numba", "one_euro"), ("portray._numba", "portray"), ("crop_roi._numba", "_crop"),
 )  # fmt: skip
 """The compiled functions, quickest to compile first."""
 
@@ -66,6 +68,7 @@ class Kernels:
     morph: Morph
     project: Project
     lift: Lift
+    align: Align
     one_euro: OneEuro
     portray: Portray
     choices: tuple[Choice, ...]

@@ -44,5 +44,5 @@ def test_a_slow_call_is_not_repeated_for_long(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_an_unknown_kernel_is_named() -> None:
-    with pytest.raises(SettingsError, match="'rasterise'; valid: project, morph, lift, one_euro, portray"):
+    with pytest.raises(SettingsError, match="'rasterise'; valid: project, morph, lift, align, one_euro, portray"):
         Settings("rasterise")
