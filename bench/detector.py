@@ -2,6 +2,13 @@
 
 Given the images of AFLW2000-3D and 300-W it composes frames (`scenes`), and asks the detector alone, then the whole
 tracker, whose network has looked at what the detector proposes. A face is found when a box overlaps its box by half.
+
+A frame called faceless is one: from an image that serves as background everything is cut that may be a face. That is
+the truth's points, what the teacher finds, and what the face detector in the teacher's bundle sees at a confidence of
+0.2 in at least two of many looks: the whole image, padded, upside down, on either side, and overlapping tiles
+(`distill.lookout`). An image whose own face the teacher does not find is no background. Our own networks have no say
+in it. What the lookout too overlooks (a face in profile at the edge, a doll, a drawing) still stands, and is counted
+against us.
 """
 
 from __future__ import annotations
@@ -18,7 +25,9 @@ from tracker.bench.answers import Oracle, read_image
 from tracker.bench.metrics import MISS_ABOVE, box_of, iou, mean_distance_px, points_68
 from tracker.bench.report import percent, table
 from tracker.bench.scenes import Scene, Still, faceless, with_face
+from tracker.bench.sightings import Sightings
 from tracker.bench.stills import SUITES, read_truth
+from tracker.distill.lookout import agreed, besides
 from tracker.errors import SettingsError, SourceError
 
 SHARES = ((0.06, 0.12), (0.12, 0.30), (0.30, 0.90))
@@ -80,6 +89,7 @@ def read_stills(settings: Settings, say: Progress) -> list[Still]:
     """Every image in which the teacher finds the face that the truth marks. Raises SourceError where there is none."""
     stills: list[Still] = []
     teacher = Oracle(settings.teacher, settings.cache, max_faces=MAX_FACES)
+    sightings = Sightings(settings.teacher, settings.cache)
     for name in (name for name in SUITES if (Path(settings.data) / name).is_dir()):
         truth = read_truth(Path(settings.data) / name, name)
         for index, path in enumerate(truth.images):
@@ -88,11 +98,13 @@ def read_stills(settings: Settings, say: Progress) -> list[Still]:
             meshes = teacher(path).landmarks_px
             errors = [mean_distance_px(points_68(mesh), truth.points_px[index]) for mesh in meshes]
             if errors and min(errors) < MISS_ABOVE * truth.scale_px[index]:
-                boxes, best = [box_of(mesh) for mesh in meshes], int(np.argmin(errors))
-                cut = list(boxes)
-                cut[best] = box_of(np.concatenate([meshes[best][:, :2], truth.points_px[index]]))
-                stills.append(Still(read_image(path), boxes[best], tuple(cut)))
+                boxes, best, rgb = [box_of(mesh) for mesh in meshes], int(np.argmin(errors)), read_image(path)
+                known = list(boxes)
+                known[best] = box_of(np.concatenate([meshes[best][:, :2], truth.points_px[index]]))
+                cut = besides(np.array(known), agreed(sightings(path, rgb)))
+                stills.append(Still(rgb, boxes[best], tuple(cut)))
     teacher.close()
+    sightings.close()
     if not stills:
         raise SourceError(f"{settings.data} holds no image with a face; give a folder with aflw2000 or w300 in it")
     return stills

@@ -15,8 +15,9 @@ HEIGHTS_PX = (360, 480, 720)
 ASPECTS = (0.5, 3.0)
 """Width over height, from a standing phone to a panorama; drawn evenly in its logarithm."""
 TEXTURES = ("gradient", "noise", "clouds", "stripes", "checks", "shapes")
-# A face's box grows by such a share on every side before it is cut out: hair and ears stay, or go with it.
-_CUT_MARGIN = (0.05, 0.35)
+# What may be a face grows by such a share on every side before it is cut out: forehead, ears and chin go with it, the
+# hair stays or goes too.
+_CUT_MARGIN = (0.1, 0.4)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -28,7 +29,7 @@ class Still:
     box_px: np.ndarray
     """float64 [4]: the face that counts, x0, y0, x1, y1 around the teacher's 478 points."""
     faces_px: tuple[np.ndarray, ...]
-    """Boxes [4] of every face in the image, that one included: what is cut out for a background."""
+    """Boxes [4] of everything in the image that may be a face, that one included: what is cut out for a background."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -74,3 +74,26 @@ def test_settings_are_checked(tmp_path: Path) -> None:
 def test_a_folder_without_images_is_named(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="aflw2000 or w300"):
         detector.read_stills(Settings(tmp_path, tmp_path / "none.task"), lambda *step: None)
+
+
+def test_everything_that_may_be_a_face_is_cut_from_a_background(tmp_path: Path, data_dir: Path) -> None:
+    pytest.importorskip("mediapipe")
+    import shutil
+
+    from tracker.bench.metrics import box_of
+    from tracker.bench.stills import read_truth
+
+    source = data_dir / "eval/w300"
+    folder = tmp_path / "w300"
+    folder.mkdir()
+    truth = read_truth(source, "w300", 3)
+    with np.load(source / "truth.npz") as archive:
+        np.savez(folder / "truth.npz", **{name: archive[name][:3] for name in archive})
+    for path in truth.images:
+        shutil.copy(path, folder / path.name)
+    teacher = data_dir / "teacher/face_landmarker.task"
+    stills = detector.read_stills(Settings(tmp_path, teacher, cache=tmp_path / "cache"), lambda *step: None)
+    assert len(stills) == 3
+    for still, points in zip(stills, truth.points_px, strict=True):
+        whole = box_of(points)
+        assert any((box[:2] <= whole[:2]).all() and (box[2:] >= whole[2:]).all() for box in still.faces_px)

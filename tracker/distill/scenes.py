@@ -14,6 +14,7 @@ import numpy as np
 from tracker.distill import augment
 from tracker.distill.corpus import Corpus
 from tracker.distill.lessons import Poses, background_patches
+from tracker.distill.phantoms import SQUARE_PX, load_phantoms
 from tracker.regress.outputs import ROI_SIDE_MM
 
 VIEW_PX = 256
@@ -21,6 +22,8 @@ CELL_PX = 8
 CELLS = VIEW_PX // CELL_PX
 SMALLEST_FACE_PX, LARGEST_FACE_PX = 11.0, 235.0
 FACE_OF_SIDE = 0.71
+# Of the faceless pieces put into a view, how many are phantoms where some have been mined.
+PHANTOM_SHARE = 0.5
 
 
 class Scenes:
@@ -36,6 +39,7 @@ class Scenes:
         weight = count**-0.6
         self.train, self.share = train, weight / weight.sum()
         self.backgrounds = background_patches(data, cache, seed)
+        self.phantoms = load_phantoms(cache)
 
     def batch(self, size: int) -> tuple[np.ndarray, np.ndarray]:
         """uint8 views [size, 256, 256] and truth float32 [size, 7, 32, 32]."""
@@ -66,7 +70,7 @@ class Scenes:
                 x, y = int(rng.integers(0, VIEW_PX - w)), int(rng.integers(0, VIEW_PX - h))
                 scene[y : y + h, x : x + w] = cv2.resize(self._piece(), (w, h), interpolation=cv2.INTER_AREA)
         grey: np.ndarray = cv2.cvtColor(scene, cv2.COLOR_RGB2GRAY)
-        for _ in range(int(rng.choice([0, 1, 3]))):  # people whose face is gone: hair and shoulders are not enough
+        for _ in range(int(rng.choice([0, 1, 3]))):  # people whose face is gone (hair is not enough), and phantoms
             self._faceless(grey)
         return grey
 
@@ -77,7 +81,7 @@ class Scenes:
     def _pick(self) -> tuple[np.ndarray, np.ndarray, float, float]:
         """A patch with its head's centre, side and roll, in patch pixels."""
         rng = self.rng
-        if rng.random() < 0.12:
+        if rng.random() < 0.12 and self.profiles:
             image, points = self.profiles[rng.integers(len(self.profiles))]
             low, high = np.nanmin(points, 0), np.nanmax(points, 0)
             side = float((high - low).max()) * 1.62
@@ -126,13 +130,29 @@ class Scenes:
         return cv2.GaussianBlur(mask, (0, 0), side * 0.03) if kind < 0.85 else mask
 
     def _faceless(self, grey: np.ndarray) -> None:
-        patch, centre, side, _ = self._pick()
-        half = side * 0.4
-        erased = augment.erase_face(patch, np.concatenate([centre - half, centre + half]), self.rng)
+        """Paste a head without its face, or what a detector before this one took for a face."""
         size = int(self.rng.integers(24, 200))
         x, y = self.rng.integers(0, VIEW_PX - size, 2)
-        small = cv2.resize(erased, (size, size), interpolation=cv2.INTER_AREA)
+        small = cv2.resize(
+            self._phantom() if self._haunted() else self._erased(), (size, size), interpolation=cv2.INTER_AREA
+        )
         grey[y : y + size, x : x + size] = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
+
+    def _haunted(self) -> bool:
+        return self.phantoms is not None and len(self.phantoms) > 0 and self.rng.random() < PHANTOM_SHARE
+
+    def _phantom(self) -> np.ndarray:
+        """A mined patch, its whole or no more than the square that was looked at, as it is or mirrored."""
+        assert self.phantoms is not None
+        patch: np.ndarray = self.phantoms[self.rng.integers(len(self.phantoms))]
+        rim = int(self.rng.integers(0, (patch.shape[0] - SQUARE_PX) // 2 + 1))
+        patch = patch[rim : patch.shape[0] - rim, rim : patch.shape[1] - rim]
+        return patch if self.rng.random() < 0.5 else np.ascontiguousarray(patch[:, ::-1])
+
+    def _erased(self) -> np.ndarray:
+        patch, centre, side, _ = self._pick()
+        half = side * 0.4
+        return augment.erase_face(patch, np.concatenate([centre - half, centre + half]), self.rng)
 
     def _bars(self, scene: np.ndarray, truth: np.ndarray) -> None:
         """Darken a margin that holds no face's centre."""
