@@ -5,8 +5,8 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from tracker.detect.confirm import disagreement, nudged
-from tracker.detect.finder import Finder, FindSettings
+from tracker.detect.confirm import NUDGES, disagreement, nudged
+from tracker.detect.finder import LOOKS_MORE, REFUSED_FRAMES, Finder, FindSettings
 from tracker.detect.roi import Detection, Roi
 from tracker.errors import SettingsError
 from tracker.face.parameters import TrackState
@@ -127,7 +127,8 @@ def test_a_new_face_must_look_the_same_from_beside_it():
     assert finder.accepts(track, fit, [a_fit(track, 0.95), a_fit(track, 0.95, x=52.0)])
     assert not finder.accepts(track, fit, [a_fit(track, 0.95, x=75.0)]), "it moved by half a face"
     assert not finder.accepts(track, fit, [a_fit(track, 0.3)]), "it is gone when looked at again"
-    assert len(nudged(track.roi)) == 2 and disagreement(fit, fit) < 1e-6
+    assert len(set(nudged(track.roi))) == len(NUDGES) and track.roi not in nudged(track.roi)
+    assert disagreement(fit, fit) < 1e-6
 
 
 def test_settings_name_what_is_wrong():
@@ -139,3 +140,47 @@ def test_settings_name_what_is_wrong():
         FindSettings(detect_every=0)
     with pytest.raises(SettingsError, match="coast_seconds -1"):
         FindSettings(coast_seconds=-1.0)
+
+
+def test_what_was_looked_at_in_vain_gives_way_to_the_next_proposal():
+    detector = Scripted()
+    detector.there = [Roi(20, 20, 30, 0), Roi(120, 50, 60, 0)]  # the first is no face
+    finder = Finder(detector, FindSettings(max_faces=1))
+    (phantom,) = finder(a_frame())
+    (face,) = finder.instead({})
+    assert (phantom.roi.x_px, face.roi.x_px) == (20, 120)
+    assert face.slot == phantom.slot, "one face needs one buffer"
+    fits = {face.track_id: a_fit(face)}
+    assert finder.instead(fits) == [] and finder.settle(fits, 0.0) == [face]
+
+
+def test_what_was_looked_at_in_vain_does_not_keep_the_tiles_from_being_searched():
+    detector = Scripted()
+    phantom, hidden = Roi(20, 20, 30, 0), Roi(120, 50, 60, 0)
+    detector.there = [phantom]
+    detector.next_tile = lambda frame: [Detection(hidden, 0.8)]
+    finder = Finder(detector)
+    assert [track.roi for track in finder(a_frame())] == [phantom]
+    assert finder.instead({}) == [] and finder.settle({}, 0.0) == []
+    assert [track.roi for track in finder(a_frame())] == [hidden]
+
+
+def test_what_was_refused_is_looked_at_again_after_a_while():
+    detector = Scripted()
+    detector.there = [Roi(20, 20, 30, 0)]
+    finder = Finder(detector)
+    looked = []
+    for _ in range(REFUSED_FRAMES + 1):
+        looked.append(len(finder(a_frame())))
+        finder.instead({})
+    assert looked == [1] + [0] * (REFUSED_FRAMES - 1) + [1]
+
+
+def test_a_frame_full_of_phantoms_costs_only_so_many_looks():
+    detector = Scripted()
+    detector.there = [Roi(10 + 20 * k, 50, 12, 0) for k in range(9)]
+    finder = Finder(detector)
+    looks = len(finder(a_frame()))
+    while more := finder.instead({}):
+        looks += len(more)
+    assert looks == 1 + LOOKS_MORE

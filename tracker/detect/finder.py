@@ -18,6 +18,11 @@ from tracker.face.parameters import TrackState
 from tracker.refine.fit import Fit
 from tracker.source.frame import Frame
 
+REFUSED_FRAMES = 10
+"""How long a proposal that was no face is not proposed again: the tiles get their turn meanwhile."""
+LOOKS_MORE = 4
+"""How many waiting proposals a frame may take up after looks in vain."""
+
 
 @dataclass(frozen=True, slots=True)
 class FindSettings:
@@ -25,9 +30,9 @@ class FindSettings:
 
     max_faces: int = 1
     """How many people at most."""
-    acquire_presence: float = 0.9
+    acquire_presence: float = 0.97
     """The network's presence score a new face must reach, 0..1."""
-    acquire_region_confidence: float = 0.12
+    acquire_region_confidence: float = 0.06
     """The mean confidence of the face's regions that a new face must reach, 0..1."""
     keep_presence: float = 0.5
     """The score below which a tracked face counts as not seen, 0..1."""
@@ -64,6 +69,8 @@ class Track:
     """Frames in a row in which it was seen."""
     unseen_since: float | None = None
     """Time of the first frame in which it was not seen; None while it is."""
+    proposed: Roi | None = None
+    """The square that the detector gave, until a face was seen there."""
 
 
 class Finder:
@@ -74,16 +81,23 @@ class Finder:
         self.tracks: list[Track] = []
         self._next_id = 0
         self._frames = 0
+        # Proposals of this frame for which there was no room, and what was looked at in vain, with the frame's number.
+        self._waiting: list[Detection] = []
+        self._refused: list[tuple[Roi, int]] = []
 
     def reset(self) -> None:
         """Forget everybody; ids start at 0 again."""
         self.tracks.clear()
+        self._waiting.clear()
+        self._refused.clear()
         self._next_id = self._frames = 0
 
     def __call__(self, frame: Frame) -> list[Track]:
         """The tracks to look at in this frame, new ones included."""
         self.tracks = [track for track in self.tracks if track.state != TrackState.LOST]
         self._frames += 1
+        self._waiting.clear()
+        self._refused = [(roi, since) for roi, since in self._refused if self._frames - since < REFUSED_FRAMES]
         room = len(self.tracks) < self.settings.max_faces
         if room and (not self.tracks or self._frames % self.settings.detect_every == 0):
             found = self._detector(frame)
@@ -116,6 +130,17 @@ class Finder:
                 moved.append(track)
         return moved
 
+    def instead(self, fits: dict[int, Fit]) -> list[Track]:
+        """After a look: drop the proposals that were no face, and return those that now have room. `fits` by track id
+        are those accepted. What was refused is not proposed again for a while, so that others get their turn."""
+        for track in list(self.tracks):
+            if track.proposed is not None and track.track_id not in fits:
+                self._refused.append((track.proposed, self._frames))
+                self.tracks.remove(track)
+        before = len(self.tracks)
+        self._open(self._waiting[:LOOKS_MORE])
+        return self.tracks[before:]
+
     def accepts(self, track: Track, fit: Fit, others: list[Fit]) -> bool:
         """Is this a face, and this track's? `others` are the fits of a new track's nudged squares."""
         if track.seen:
@@ -141,6 +166,7 @@ class Finder:
 
     def _saw(self, track: Track, fit: Fit) -> None:
         track.seen += 1
+        track.proposed = None
         track.unseen_since = None
         track.roi = fit.roi()
         sure = track.seen >= self.settings.acquire_frames or track.state != TrackState.ACQUIRING
@@ -164,15 +190,22 @@ class Finder:
         self.tracks = kept
 
     def _is_new(self, detection: Detection) -> bool:
-        return not any(same_face(detection.roi, track.roi) for track in self.tracks)
+        known = [track.roi for track in self.tracks] + [roi for roi, _ in self._refused]
+        return not any(same_face(detection.roi, roi) for roi in known)
 
     def _open(self, found: list[Detection]) -> None:
+        """Open tracks for what is new, as far as there is room; the rest waits for `instead`."""
+        self._waiting = []
         for detection in found:
-            if len(self.tracks) < self.settings.max_faces and self._is_new(detection):
-                used = {track.slot for track in self.tracks}
-                slot = next(s for s in range(self.settings.max_faces) if s not in used)
-                self.tracks.append(Track(self._next_id, slot, detection.roi))
-                self._next_id += 1
+            if not self._is_new(detection):
+                continue
+            if len(self.tracks) == self.settings.max_faces:
+                self._waiting.append(detection)
+                continue
+            used = {track.slot for track in self.tracks}
+            slot = next(s for s in range(self.settings.max_faces) if s not in used)
+            self.tracks.append(Track(self._next_id, slot, detection.roi, proposed=detection.roi))
+            self._next_id += 1
 
 
 def _distance(a: Roi, b: Roi) -> float:
