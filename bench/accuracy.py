@@ -1,7 +1,7 @@
-"""`facewire bench accuracy DIR`: agreement with the teacher on clips, and truth on AFLW2000-3D and 300-W.
+"""`facewire bench accuracy DIR`: agreement with the teacher on clips, truth on AFLW2000-3D, 300-W and rendered faces.
 
 Given a folder it finds the suites in it, asks the teacher (cached), runs our own side through the public API and hands
-both to `agreement` and `stills`. It holds no measure of its own.
+both to `agreement`, `stills` and `synthetic`. It holds no measure of its own.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -20,7 +20,11 @@ from tracker.bench.report import percent, table
 from tracker.bench.stills import StillsRow
 from tracker.errors import SettingsError, SourceError
 
-SUITES = ("clips", *stills.SUITES)
+if TYPE_CHECKING:
+    from tracker.bench.synthetic import Sees, SyntheticRow
+
+SYNTHETIC = "synthetic"
+SUITES = ("clips", *stills.SUITES, SYNTHETIC)
 MAX_FACES = 5
 PEER = "MediaPipe"
 WORST = 8
@@ -37,14 +41,16 @@ class Settings:
     """A folder with `clips`, `aflw2000` or `w300` in it, or a folder of clips."""
     teacher: Path
     """The `face_landmarker.task` file."""
-    suite: Literal["clips", "aflw2000", "w300", "all"] = "all"
-    """`clips`, `aflw2000`, `w300` or `all` that are there."""
+    suite: Literal["clips", "aflw2000", "w300", "synthetic", "all"] = "all"
+    """`clips`, `aflw2000`, `w300`, `synthetic` or `all` that are there."""
     limit: int | None = None
-    """Only the first so many files of each suite."""
+    """Only the first so many files of each suite, or rendered faces."""
     cache: Path | None = None
     """Where the teacher's answers are kept; nowhere by default."""
     peer: bool = False
     """On clips, also score the peer's VIDEO mode against its own IMAGE mode."""
+    ict: Path | None = None
+    """ICT-FaceKit's folder, for the synthetic suite; by default `ict` in or beside the data."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +61,8 @@ class Result:
     """Ours, then the peer where asked."""
     stills: dict[str, tuple[StillsRow, ...]]
     """Suite -> ours, then the peer."""
+    synthetic: tuple[SyntheticRow, ...] = ()
+    """Ours, then the peer."""
 
 
 def _quiet(done: int, total: int, text: str) -> None:
@@ -69,12 +77,16 @@ def _suites(settings: Settings) -> dict[str, Path]:
         raise SettingsError(f"limit {settings.limit}; give 1 or more, or leave it out for all files")
     if not data.is_dir():
         raise SourceError(f"{data} is not a folder; give one with clips, aflw2000 or w300 in it, or a folder of clips")
-    folders = {name: data / name for name in SUITES if (data / name).is_dir()}
+    folders = {name: data / name for name in SUITES if name != SYNTHETIC and (data / name).is_dir()}
     if not folders and _clips_in(data):
         folders = {"clips": data}
+    heads = (settings.ict, data / "ict", data.parent / "ict")
+    folders |= dict([(SYNTHETIC, place) for place in heads if place is not None and place.exists()][:1])
     chosen = {name: path for name, path in folders.items() if settings.suite in (name, "all")}
     if not chosen:
         wanted = "clips, aflw2000 or w300" if settings.suite == "all" else settings.suite
+        if wanted == SYNTHETIC:
+            raise SourceError(f"no ICT-FaceKit model at {settings.ict or data / 'ict'}; give its folder with --ict")
         raise SourceError(f"{data} holds no {wanted}; give a folder with {wanted} in it")
     return chosen
 
@@ -85,10 +97,10 @@ def _clips_in(folder: Path) -> list[Path]:
 
 def measure(
     settings: Settings, progress: Progress | None = None, *, pipeline: TracksFrames | None = None,
-    finds: FindsFaces | None = None,
+    finds: FindsFaces | None = None, sees: Sees | None = None,
 ) -> Result:  # fmt: skip
-    """Run the suites. `pipeline` (clips) and `finds` (images) stand in for our own side where given. Raises
-    SourceError for a folder without data, AssetError for a wrong model, SettingsError for an unknown suite."""
+    """Run the suites. `pipeline` (clips), `finds` (images) and `sees` (renders) stand in for our own side where given.
+    Raises SourceError for a folder without data, AssetError for a wrong model, SettingsError for an unknown suite."""
     suites, say = _suites(settings), progress or _quiet
     clips: tuple[ClipsResult, ...] = ()
     if "clips" in suites:
@@ -97,9 +109,12 @@ def measure(
             raise SourceError(f"{suites['clips']} holds no clip; give a folder of {', '.join(sorted(VIDEO_SUFFIXES))}")
         clips = _measure_clips(settings, paths, pipeline or _our_pipeline(), say)
     rows = {}
-    for name in (name for name in suites if name != "clips"):
+    for name in (name for name in suites if name in stills.SUITES):
         rows[name] = _measure_stills(settings, suites[name], finds or our_finder(), say)
-    return Result(clips, rows)
+    rendered: tuple[SyntheticRow, ...] = ()
+    if SYNTHETIC in suites:
+        rendered = _measure_synthetic(settings, suites[SYNTHETIC], sees or our_eyes(), say)
+    return Result(clips, rows, rendered)
 
 
 def _our_pipeline() -> TracksFrames:
@@ -114,6 +129,34 @@ def our_finder(max_faces: int = MAX_FACES) -> FindsFaces:
 
     tracker = Tracker(max_faces=max_faces)
     return lambda rgb: [(face.landmarks_px, face.rotation) for face in tracker.track(rgb, pts_seconds=None)]
+
+
+def our_eyes() -> Sees:
+    """Our side on rendered faces: every picture alone, through the public API."""
+    from tracker import Tracker
+    from tracker.bench.synthetic import Seen
+
+    tracker = Tracker(max_faces=MAX_FACES)
+
+    def sees(rgb: np.ndarray) -> list[Seen]:
+        faces = tracker.track(rgb, pts_seconds=None)
+        return [Seen(face.landmarks_px, face.blendshapes_raw, face.gaze) for face in faces]
+
+    return sees
+
+
+def _measure_synthetic(settings: Settings, ict: Path, ours: Sees, say: Progress) -> tuple[SyntheticRow, ...]:
+    from tracker.bench import synthetic
+    from tracker.bench.peers import Landmarker
+
+    stage = synthetic.open_stage(ict, settings.teacher, settings.cache)
+    with Landmarker(settings.teacher, max_faces=MAX_FACES) as landmarker:
+
+        def theirs(rgb: np.ndarray) -> list[synthetic.Seen]:
+            looks = synthetic.gaze_of_scores
+            return [synthetic.Seen(a.landmarks_px, a.scores, looks(a.scores)) for a in landmarker(rgb)]
+
+        return synthetic.measure(stage, {"ours": ours, f"{PEER} IMAGE": theirs}, settings.limit, say)
 
 
 def _measure_clips(
@@ -161,6 +204,7 @@ def report(result: Result) -> str:
     """Every table of the result."""
     parts = [part for clips in result.clips for part in _report_clips(clips)]
     parts += [part for name, rows in result.stills.items() for part in _report_stills(name, rows)]
+    parts += _report_synthetic(result.synthetic)
     return "\n\n".join(parts)
 
 
@@ -206,3 +250,32 @@ def _report_stills(name: str, rows: Sequence[StillsRow]) -> list[str]:
         ]  # fmt: skip
         parts.append(table(headers, cells, f"{name}: head rotation, mean absolute error in degrees, faces both found"))
     return parts
+
+
+def _report_synthetic(rows: Sequence[SyntheticRow]) -> list[str]:
+    if not rows:
+        return []
+    from tracker.bench.synthetic import DEAD_BELOW
+
+    peer = rows[-1]
+    dead = [name for name, r in peer.by_shape.items() if r < DEAD_BELOW]
+    headers = ("side", "faces", "found", "MAE", "mean r", "r of dead", "NME", "gaze deg")
+    cells = [
+        [row.who, row.faces, row.found, f"{row.mean_absolute:.4f}", row.correlation,
+         float(np.mean([row.by_shape[name] for name in dead])) if dead else None, percent(row.nme), row.gaze_deg]
+        for row in rows
+    ]  # fmt: skip
+    about = f"synthetic truth: 51 shapes, 478 points by the square root of the box, gaze; {rows[0].both} both found"
+    names = sorted(peer.by_shape, key=lambda name: peer.by_shape[name])
+    by_shape = [[name, *(row.by_shape[name] for row in rows), "dead" if name in dead else ""] for name in names]
+    sides = [row.who for row in rows]
+    blinks = [
+        [f"yaw {at[0].yaw_deg}", at[0].faces, *(cell for one in at for cell in (percent(one.accuracy, 1), one.auc))]
+        for at in zip(*(row.blinks for row in rows), strict=True)
+    ]
+    blink_headers = ("blinks", "faces", *(f"{who} {what}" for who in sides for what in ("right", "AUC")))
+    return [
+        table(headers, cells, f"{about}; the peer's gaze is read from its eyeLook scores"),
+        table(("shape", *sides, f"{peer.who} below {DEAD_BELOW}"), by_shape, "synthetic: r with the truth"),
+        table(blink_headers, blinks, "synthetic: eyes closed or open, eyeBlink above 0.5"),
+    ]

@@ -84,7 +84,7 @@ def test_a_folder_of_clips_is_enough(faceless_clip: Path, monkeypatch: pytest.Mo
 
 def test_bad_settings_are_named(tmp_path: Path) -> None:
     task = tmp_path / "none.task"
-    with pytest.raises(SettingsError, match="'w3000'; valid: clips, aflw2000, w300, all"):
+    with pytest.raises(SettingsError, match="'w3000'; valid: clips, aflw2000, w300, synthetic, all"):
         accuracy.measure(Settings(tmp_path, task, "w3000"))  # type: ignore[arg-type]
     with pytest.raises(SettingsError, match="limit 0"):
         accuracy.measure(Settings(tmp_path, task, limit=0))

@@ -166,21 +166,22 @@ def eye(face_mm: np.ndarray, ring: tuple[int, ...], iris: tuple[int, ...]) -> Me
     return Mesh(vertices, triangles, uv, _EYE, tint, lit=False)
 
 
-def _eye_texture(size: int = 256) -> np.ndarray:
+def eye_texture(iris_rgb: tuple[float, float, float] = _IRIS_RGB, pupil_mm: float = 2.5, size: int = 256) -> np.ndarray:
+    """float32 [size, size, 3] over `EYE_SPAN_MM` each way: white with a painted iris and pupil (its radius given)."""
     y, x = ((np.mgrid[0:size, 0:size] + 0.5) / size - 0.5) * EYE_SPAN_MM
     radius, angle = np.hypot(x, y), np.arctan2(y, x)
     white = np.array([226.0, 218.0, 212.0]) - np.clip(radius - 7, 0, 14)[..., None] * [2.6, 4.2, 4.4]
     fibre = 1 + 0.16 * np.sin(angle * 41 + 3 * np.sin(angle * 7)) + 0.18 * np.cos(angle - np.pi / 2)
-    iris = np.array(_IRIS_RGB) * (fibre * (1.25 - 0.07 * radius))[..., None]
+    iris = np.array(iris_rgb) * (fibre * (1.25 - 0.07 * radius))[..., None]
     rim = _smoothstep((radius - 4.4) / 1.4)[..., None]
     iris = iris * (1 - 0.65 * rim)
     out = white + (iris - white) * _smoothstep((6.2 - radius) / 0.7)[..., None]
-    out = out * (1 - 0.94 * _smoothstep((2.5 - radius) / 0.5)[..., None])
+    out = out * (1 - 0.94 * _smoothstep((pupil_mm - radius) / 0.5)[..., None])
     glint = np.exp(-((((x + 1.9) ** 2 + (y + 2.1) ** 2) / 0.9) ** 2))[..., None]
     return np.clip(out + (250 - out) * glint, 0, 255).astype(np.float32)
 
 
-_EYE = _eye_texture()
+_EYE = eye_texture()
 
 
 def mouth(face_mm: np.ndarray, rest_mm: np.ndarray) -> list[Mesh]:

@@ -57,3 +57,22 @@ MEDIAPIPE_NAMES: tuple[str, ...] = ("_neutral", *sorted(name for name in ARKIT_N
 def from_mediapipe(scores: dict[str, float]) -> list[float]:
     """ARKit-ordered coefficients from MediaPipe's `category_name -> score`; what it lacks is 0."""
     return [float(scores.get(name, 0.0)) for name in ARKIT_NAMES]
+
+
+def _ict(name: str) -> str:
+    for long, short in (("Left", "_L"), ("Right", "_R")):
+        if name.endswith(long) and name not in ("jawLeft", "jawRight", "mouthLeft", "mouthRight"):
+            return name[: -len(long)] + short
+    return name
+
+
+# ARKit's shapes as ICT-FaceKit's, whose `_L` is the subject's left too: it splits two of them by side, and has no
+# tongue that could be put out. Its `cheekRaiser` and `PupilDilate` have no like in ARKit.
+ICT_NAMES: dict[str, tuple[str, ...]] = {
+    name: {
+        "browInnerUp": ("browInnerUp_L", "browInnerUp_R"),
+        "cheekPuff": ("cheekPuff_L", "cheekPuff_R"),
+        "tongueOut": (),
+    }.get(name, (_ict(name),))
+    for name in ARKIT_NAMES
+}

@@ -1,0 +1,72 @@
+"""The synthetic suite on answers that are known: truth itself, truth with errors, and nobody found."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("cv2")
+
+from tracker.bench import accuracy, synthetic  # noqa: E402
+from tracker.bench.synthetic import Seen, area_under_roc  # noqa: E402
+from tracker.distill.synthesize import Face  # noqa: E402
+from tracker.errors import SettingsError, SourceError  # noqa: E402
+from tracker.face.expression import ARKIT_INDEX  # noqa: E402
+
+
+def _portrait(stage: object, number: int, yaw_deg: float | None = None, closed: bool | None = None) -> Face:
+    rng = np.random.default_rng(number)
+    scores = rng.random(52).astype(np.float32)
+    scores[[ARKIT_INDEX["eyeBlinkLeft"], ARKIT_INDEX["eyeBlinkRight"]]] = 0.9 if closed else 0.1
+    gaze = np.array([[0.0, 0.0, -1.0]] * 2, np.float32)
+    landmarks = rng.uniform(100, 200, (478, 3)).astype(np.float32)
+    picture = np.full((1, 1, 3), number, np.uint8)
+    return Face(picture, landmarks, scores, np.eye(3, dtype=np.float32), 1.0, np.zeros(2, np.float32), gaze, False)
+
+
+def _knows(picture: np.ndarray) -> Sequence[Seen]:
+    number = int(picture[0, 0, 0])
+    face = _portrait(None, number, closed=number >= 8 and (number - 8) % 8 % 2 == 0)
+    tilt = np.radians(10)
+    gaze = np.array([[np.sin(tilt), 0, -np.cos(tilt)]] * 2)
+    return [Seen(face.landmarks + 300, face.scores, gaze), Seen(face.landmarks, face.scores * 0.5, gaze)]
+
+
+def test_the_nearest_face_is_scored(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(synthetic, "portrait", _portrait)
+    (row,) = synthetic.measure(None, {"knows": _knows}, 8)  # type: ignore[arg-type]
+    assert (row.faces, row.found, row.both) == (8, 8, 8)
+    assert row.nme == pytest.approx(0, abs=1e-6)
+    assert row.gaze_deg == pytest.approx(10, abs=1e-3)
+    assert 0.15 < row.mean_absolute < 0.35, "half of what is true is said"
+    moved = [r for name, r in row.by_shape.items() if not name.startswith("eyeBlink")]
+    assert np.allclose(moved, 1)
+    assert [one.auc for one in row.blinks] == [1.0, 1.0, 1.0]
+    assert row.blinks[0].accuracy == 0.5, "0.45 is not above the threshold"
+    text = accuracy.report(accuracy.Result((), {}, (row, row)))
+    assert "yaw 40" in text and "jawOpen" in text
+
+
+def test_nobody_found_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(synthetic, "portrait", _portrait)
+    with pytest.raises(SourceError, match="no face of 3"):
+        synthetic.measure(None, {"blind": lambda rgb: []}, 3)  # type: ignore[arg-type]
+
+
+def test_area_under_the_curve() -> None:
+    closed = np.array([True, True, False, False])
+    assert area_under_roc(np.array([0.9, 0.8, 0.1, 0.2]), closed) == 1
+    assert area_under_roc(np.array([0.1, 0.1, 0.1, 0.1]), closed) == 0.5
+    assert np.isnan(area_under_roc(np.array([0.3]), np.array([True])))
+
+
+def test_a_missing_head_is_said(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    settings = accuracy.Settings(tmp_path / "data", tmp_path / "none.task", suite="synthetic")
+    with pytest.raises(SourceError, match="--ict"):
+        accuracy.measure(settings)
+    with pytest.raises(SettingsError, match="synthetic"):
+        accuracy.measure(accuracy.Settings(tmp_path, tmp_path, suite="nonsense"))  # type: ignore[arg-type]
