@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 
 import click
 
-from tracker import offline
+from tracker import learning, measuring
 from tracker.errors import FacewireError
 from tracker.settings import DEFAULT_ENDPOINT, PublishSettings, SettingsCommand, TrackSettings, build
 
@@ -217,8 +217,8 @@ def version() -> None:
     click.echo(version_line())
 
 
-cli.add_command(offline.bench)
-cli.add_command(offline.distill)
+cli.add_command(measuring.bench)
+cli.add_command(learning.distill)
 
 
 def _warm_up() -> None:

@@ -31,3 +31,7 @@ class SettingsError(FacewireError, ValueError):
 
 class PublishError(FacewireError, OSError):
     """A socket cannot be bound or used: port in use, malformed endpoint."""
+
+
+class OutputError(FacewireError, OSError):
+    """A file cannot be written: disk full, folder missing or read-only. What stood there before still does."""

@@ -60,7 +60,7 @@ class Pipeline:
         self.detector = Detector(self.kernels.crop_luma, path=assets.detector)
         self.finder = Finder(self.detector, find)
         self.regressor = Regressor(self.kernels.crop_roi, slots, self.model.hash, assets.student)
-        self.refiner = Refiner(slots, len(self.model.identity_mm), self.kernels.lift)
+        self.refiner = Refiner(slots, self.model, self.kernels.lift, self.kernels.align)
         self.identity = IdentityMemory(slots, len(self.model.identity_mm))
         self.light = Light(self.model)
         self.smoother = Smoother(smooth, self.kernels.one_euro)
@@ -96,7 +96,9 @@ class Pipeline:
             self.reset()
         tracks = self._find(frame)
         fits = self._look(frame, tracks)
-        missed = [track for track in tracks if track.track_id not in fits]
+        while others := self._timed("find", self.finder.instead, fits):
+            fits |= self._look(frame, others)
+        missed = [track for track in self.finder.tracks if track.track_id not in fits]
         if missed:
             fits |= self._look(frame, self._timed("find", self.finder.elsewhere, frame, missed))
         tracks = self._timed("find", self.finder.settle, fits, now_seconds or 0.0)

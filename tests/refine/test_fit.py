@@ -25,7 +25,7 @@ def a_guess(roi, **parts):
 
 
 def test_a_neutral_vector_puts_the_anchor_in_the_middle():
-    fit = Refiner(1, 64)(a_guess(Roi(200.0, 100.0, ROI_SIDE_MM, 0.0)), 0)
+    fit = Refiner(1, FaceModel.load())(a_guess(Roi(200.0, 100.0, ROI_SIDE_MM, 0.0)), 0)
     assert np.isclose(fit.scale_px_per_mm, 1.0)
     assert np.allclose(fit.center_px, [200, 100 - ROI_CENTRE_MM[1]])
     assert np.allclose(fit.rotation, np.eye(3)) and fit.plausible
@@ -33,13 +33,13 @@ def test_a_neutral_vector_puts_the_anchor_in_the_middle():
 
 def test_the_square_of_a_fit_is_the_square_it_came_from():
     roi = Roi(320.0, 240.0, 180.0, 0.4)
-    back = Refiner(1, 64)(a_guess(roi), 0).roi()
+    back = Refiner(1, FaceModel.load())(a_guess(roi), 0).roi()
     for name in ("x_px", "y_px", "side_px", "roll_rad"):
         assert math.isclose(getattr(back, name), getattr(roi, name), abs_tol=1e-4)
 
 
 def test_expression_is_clipped_and_doubt_costs_confidence():
-    refiner = Refiner(1, 64)
+    refiner = Refiner(1, FaceModel.load())
     sure = refiner(a_guess(Roi(0, 0, 100, 0), expression=1.7, region_log_std=-6), 0).region_confidence.copy()
     fit = refiner(a_guess(Roi(0, 0, 100, 0), expression=-0.3, region_log_std=-2), 0)
     assert (fit.expression == 0).all()
@@ -48,7 +48,7 @@ def test_expression_is_clipped_and_doubt_costs_confidence():
 
 def test_a_fit_keeps_its_pose_when_its_slot_is_used_again():
     """A new face's looks are compared with one another."""
-    refiner = Refiner(1, 64)
+    refiner = Refiner(1, FaceModel.load())
     first = refiner(a_guess(Roi(10, 20, 100, 0.1)), 0)
     pose = first.rotation.copy(), first.center_px.copy()
     refiner(a_guess(Roi(300, 20, 300, -0.5), rotation=[1, 0, 0.5, 0, 1, 0]), 0)
@@ -56,13 +56,13 @@ def test_a_fit_keeps_its_pose_when_its_slot_is_used_again():
 
 
 def test_far_off_guesses_are_not_followed():
-    refiner = Refiner(1, 64)
+    refiner = Refiner(1, FaceModel.load())
     assert not refiner(a_guess(Roi(0, 0, 100, 0), log_scale=1.4), 0).plausible
     assert not refiner(a_guess(Roi(0, 0, 100, 0), centre=[0.8, 0]), 0).plausible
 
 
 def test_identity_settles_and_does_not_mix_people():
-    memory, refiner = IdentityMemory(1, 64), Refiner(1, 64)
+    memory, refiner = IdentityMemory(1, 64), Refiner(1, FaceModel.load())
     rng = np.random.default_rng(0)
     for _ in range(200):
         noisy = refiner(a_guess(Roi(0, 0, 100, 0), identity=1 + rng.normal(0, 1, 64)), 0, 5)
@@ -78,7 +78,7 @@ def test_light_from_one_side_is_seen_as_such():
     roi = Roi(64.0, 64.0, 128.0, 0.0)
     crop = np.tile(np.linspace(40, 220, CROP_PX, dtype=np.float32), (3, CROP_PX, 1))
     guess = Guess(roi, crop, np.zeros(WIDTH, np.float32), 1.0)
-    fit = Refiner(1, 64)(a_guess(roi), 0)
+    fit = Refiner(1, FaceModel.load())(a_guess(roi), 0)
     out = np.zeros((9, 3), np.float32)
     light(guess, fit, out)
     assert (out[3] > 0.05).all(), "the image's right is brighter: light from +x"

@@ -12,13 +12,17 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 
 from tracker.distill.label import PATCH_PX
-from tracker.errors import SourceError
+from tracker.distill.whole import whole
+from tracker.errors import AssetError, SourceError
 
 KINDS = ("clips", "images", "aflw")
+SHARDS = {3: "turned", 4: "synthetic"}
+"""Kinds that are made rather than labelled, each in a folder of its own beside the corpus."""
 VALIDATION_SHARE = 0.06
 # Where people set points on the same crop, the teacher is believed only this close to them (share of the box).
 AFLW_TRUST = 0.08
@@ -91,6 +95,13 @@ def aflw_truth(data: Path) -> dict[str, np.ndarray]:
     return dict(zip(names, points, strict=True))
 
 
+def aflw_held_out(data: Path) -> set[str]:
+    """Stems of the AFLW crops that show people kept for validation."""
+    manifest = _manifest(data)
+    names = {stem: manifest.get(f"train/aflw_crops/{stem}.jpg", ("", False))[0] or stem for stem in aflw_truth(data)}
+    return {stem for stem, name in names.items() if _is_validation(name)}
+
+
 def pack(cache: Path, data: Path) -> Corpus:
     """Gather `cache/labels` into `cache/corpus` and open it. Raises SourceError when nothing is labelled."""
     files = [(kind, path) for kind in KINDS for path in sorted((cache / "labels" / kind).rglob("*.npz"))]
@@ -102,7 +113,7 @@ def pack(cache: Path, data: Path) -> Corpus:
     folder = {"clips": "clips", "images": "images", "aflw": "aflw_crops"}
     people: dict[str, int] = {}
     rows: dict[str, list[np.ndarray]] = {name: [] for name in Corpus.__slots__ if name != "patches"}
-    with (out / "patches.raw").open("wb") as stream:
+    with whole(out / "patches.raw") as part, part.open("wb") as stream:
         for number, (kind, path) in enumerate(files):
             with np.load(path) as archive:
                 done = {name: archive[name] for name in archive}
@@ -122,21 +133,60 @@ def pack(cache: Path, data: Path) -> Corpus:
                 ("open_licence", free, bool),
             ):  # fmt: skip
                 rows[key].append(np.full(count, value, kind_of))
-    columns: dict[str, Any] = {name: np.concatenate(parts) for name, parts in rows.items()}
-    np.savez(out / "labels.npz", **columns)
+        columns: dict[str, Any] = {name: np.concatenate(parts) for name, parts in rows.items()}
+        if not len(columns["person"]):
+            raise SourceError(f"the teacher found no face in the {len(files)} labelled files; give clips that show one")
+        # Old labels must not meet new patches, should this end here.
+        (out / "labels.npz").unlink(missing_ok=True)
+    with whole(out / "labels.npz") as part, part.open("wb") as stream:
+        np.savez(stream, **columns)
     return load(cache, in_memory=False)
 
 
-def load(cache: Path, *, open_only: bool = False, in_memory: bool = True) -> Corpus:
-    """Open a packed corpus, whole or only its openly licensed rows. Raises SourceError when there is none."""
-    out = cache / "corpus"
-    if not (out / "labels.npz").is_file():
-        raise SourceError(f"{out} holds no corpus; run `facewire distill label` first")
-    with np.load(out / "labels.npz") as archive:
-        labels = {name: archive[name] for name in archive}
-    patches = np.memmap(out / "patches.raw", np.uint8, "r").reshape(-1, PATCH_PX, PATCH_PX, 3)
+def load(cache: Path, *, open_only: bool = False, in_memory: bool = True, made: bool = False) -> Corpus:
+    """Open a packed corpus, whole or only its openly licensed rows; with `made`, the turned and the synthetic faces
+    that are there, too. Raises SourceError when there is none."""
+    folders = [cache / "corpus", *([cache / name for name in SHARDS.values()] if made else [])]
+    if not (folders[0] / "labels.npz").is_file():
+        raise SourceError(f"{folders[0]} holds no corpus; run `facewire distill label` first")
+    opened = [_open(folder, open_only) for folder in folders if (folder / "labels.npz").is_file()]
+    parts = [part for part in opened if len(part)]
+    if not parts:
+        raise SourceError(
+            f"{cache} holds no face under an open licence; see the column open of the data's manifest.csv"
+        )
+    if len(parts) == 1 and not in_memory:
+        return parts[0]
+    # Random reads of a mapped file cost ten times the crop itself.
+    patches = np.empty((sum(map(len, parts)), PATCH_PX, PATCH_PX, 3), np.uint8)
+    start, clips, people = 0, 0, 0
+    columns: dict[str, list[np.ndarray]] = {name: [] for name in Corpus.__slots__ if name != "patches"}
+    for part in parts:
+        patches[start : start + len(part)] = part.patches
+        start += len(part)
+        for name, column in columns.items():
+            # Each folder numbers its clips and people from zero.
+            column.append(_renumbered(getattr(part, name), {"clip": clips, "person": people}.get(name, 0)))
+        clips, people = clips + int(part.clip.max()) + 1, people + int(part.person.max()) + 1
+    return Corpus(patches=patches, **{name: np.concatenate(column) for name, column in columns.items()})
+
+
+def _renumbered(column: np.ndarray, by: int) -> np.ndarray:
+    return column + column.dtype.type(by) if by else column
+
+
+def _open(folder: Path, open_only: bool) -> Corpus:
+    try:
+        with np.load(folder / "labels.npz") as archive:
+            labels = {name: archive[name] for name in Corpus.__slots__ if name != "patches"}
+        patches = np.memmap(folder / "patches.raw", np.uint8, "r").reshape(-1, PATCH_PX, PATCH_PX, 3)
+    except (OSError, ValueError, KeyError, BadZipFile) as error:
+        reason = " ".join(str(error).split())
+        raise AssetError(
+            f"{folder} is damaged ({reason}); run `facewire distill label` again to pack it anew"
+        ) from error
+    patches = patches[: len(labels["person"])]
     if open_only:
         keep = labels["open_licence"]
         return Corpus(patches=patches[keep], **{name: column[keep] for name, column in labels.items()})
-    # Random reads of a mapped file cost ten times the crop itself.
-    return Corpus(patches=np.array(patches) if in_memory else patches, **labels)
+    return Corpus(patches=patches, **labels)

@@ -62,7 +62,7 @@ def evaluate(corpus: Corpus, poses: Poses, limit: int = 600, student: str | Path
     """One row per kind of data with held-out people in it."""
     model, kernels = FaceModel.load(), choose()
     regressor = Regressor(kernels.crop_roi, 1, model.hash, student)
-    refiner = Refiner(1, len(model.identity_mm))
+    refiner = Refiner(1, model)
     estimator = Estimator(model, kernels.morph, kernels.project)
     rows = []
     for number, kind in enumerate(KINDS):

@@ -7,17 +7,22 @@ cache is not labelled again. It does not know what the labels are for.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from tracker.distill import lifeline
 from tracker.distill.teacher import Lesson, Teacher
-from tracker.errors import SourceError
+from tracker.distill.whole import whole
+from tracker.errors import BackendUnavailable, SourceError
+from tracker.source.planes import upright
 
 PATCH_PX = 224
 PATCH_OF_BOX = 2.0
@@ -59,18 +64,67 @@ def patch_around(rgb: np.ndarray, landmarks_px: np.ndarray) -> tuple[np.ndarray,
     return patch, np.array([*corner, scale], np.float32)
 
 
-def _frames(path: Path) -> list[np.ndarray]:
-    import av
+def is_video(path: Path) -> bool:
+    """By its name."""
+    return path.suffix.lower() in VIDEO_SUFFIXES
 
-    if path.suffix.lower() in VIDEO_SUFFIXES:
-        with av.open(str(path)) as container:
-            return [np.ascontiguousarray(f.to_ndarray(format="rgb24")) for f in container.decode(video=0)]
+
+def files_under(data: Path) -> list[Path]:
+    """Every video and image in a folder, sorted. Raises SourceError where there is none."""
+    if not data.is_dir():
+        raise SourceError(f"no folder {data}; give one with .mp4, .jpg or .png files")
+    paths = sorted(p for p in data.rglob("*") if p.suffix.lower() in VIDEO_SUFFIXES | IMAGE_SUFFIXES)
+    if not paths:
+        raise SourceError(f"{data} holds no video or image; give a folder with .mp4, .jpg or .png files")
+    return paths
+
+
+def _frames(path: Path, most: int | None) -> Iterator[tuple[int, np.ndarray]]:
+    """Index and RGB array of a file's frames, evenly spread where there are more than `most`."""
+    if not path.is_file():
+        raise SourceError(f"no file {path}; give a video, or a folder of videos and images")
+    if is_video(path):
+        yield from _video_frames(path, most)
+        return
     import cv2
 
     image = cv2.imread(str(path))
     if image is None:
-        raise SourceError(f"{path} is not an image that can be read; give JPEG or PNG")
-    return [np.ascontiguousarray(image[:, :, ::-1])]
+        raise SourceError(f"{path} is not an image that can be read; give JPEG or PNG, or take it out of the folder")
+    yield 0, np.ascontiguousarray(image[:, :, ::-1])
+
+
+def _video_frames(path: Path, most: int | None) -> Iterator[tuple[int, np.ndarray]]:
+    import av
+
+    index = -1
+    try:
+        with av.open(str(path)) as container:
+            if not container.streams.video:
+                raise SourceError(f"{path} holds no pictures; give a video, or take it out of the folder")
+            every = 1 if most is None else max(1, math.ceil(_length(container) / most))
+            for index, picture in enumerate(container.decode(video=0)):
+                if index % every == 0:
+                    yield index, _upright(picture)
+    except av.error.FFmpegError as error:
+        if index < 0:  # a file cut short still has the frames before the cut
+            raise SourceError(
+                f"{path} is not a video that can be read ({error.strerror}); give one that plays, or take it away"
+            ) from error
+
+
+def _length(container: Any) -> float:
+    """Frames in the video, about; 0 where the file does not say."""
+    stream = container.streams.video[0]
+    seconds = (container.duration or 0) / 1e6
+    return float(stream.frames or seconds * float(stream.average_rate or 0))
+
+
+def _upright(picture: Any) -> np.ndarray:
+    rgb: np.ndarray = picture.to_ndarray(format="rgb24")
+    if (matrix := picture.side_data.get("DISPLAYMATRIX")) is not None:
+        rgb = upright(rgb, np.frombuffer(bytes(matrix), np.int32))
+    return np.ascontiguousarray(rgb)
 
 
 def _lessons(teacher: Teacher, rgb: np.ndarray) -> list[Lesson]:
@@ -87,10 +141,11 @@ def _lessons(teacher: Teacher, rgb: np.ndarray) -> list[Lesson]:
             for lesson in teacher(wide)]  # fmt: skip
 
 
-def label_file(path: Path, teacher: Teacher) -> Labelled:
-    """Every face the teacher finds in one video or image, with patches. Raises SourceError when it cannot be read."""
+def label_file(path: Path, teacher: Teacher, most: int | None = None) -> Labelled:
+    """Every face the teacher finds in one video or image, with patches; of a video at most about `most` frames, evenly
+    spread. Raises SourceError when it cannot be read."""
     rows: list[tuple[np.ndarray, np.ndarray, np.ndarray, int, np.ndarray]] = []
-    for index, rgb in enumerate(_frames(path)):
+    for index, rgb in _frames(path, most):
         for lesson in _lessons(teacher, rgb):
             patch, origin = patch_around(rgb, lesson.landmarks_px)
             shifted = (lesson.landmarks_px - [*origin[:2], 0]) / origin[2]
@@ -104,19 +159,22 @@ def label_file(path: Path, teacher: Teacher) -> Labelled:
     return Labelled(patches, landmarks, scores, frames.astype(np.int32), origins)
 
 
+def save(done: Labelled, path: Path) -> None:
+    """Write the answers for one file, whole or not at all."""
+    with whole(path) as part, part.open("wb") as stream:
+        np.savez(stream, **{name: getattr(done, name) for name in Labelled.__slots__})
+
+
 _teacher: Teacher | None = None
 
 
 def _work(path: Path, out: Path, teacher_path: Path, max_faces: int) -> int:
-    """One file in a worker process, whose teacher lives as long as the process. Written whole or not at all."""
+    """One file in a worker process, whose teacher lives as long as the process."""
     global _teacher
     if _teacher is None:
         _teacher = Teacher(teacher_path, max_faces)
     done = label_file(path, _teacher)
-    part = out.with_suffix(f".{os.getpid()}.part")
-    with part.open("wb") as stream:
-        np.savez(stream, **{name: getattr(done, name) for name in Labelled.__slots__})
-    part.replace(out)
+    save(done, out)
     return len(done.frame)
 
 
@@ -126,22 +184,28 @@ def label(
 ) -> int:  # fmt: skip
     """Label every video and image under `data` into `cache`, keeping what is there; returns the faces newly found.
 
-    `progress(done, total, faces)` is called after each file. Raises SourceError for a folder with nothing to label.
+    `progress(done, total, faces)` is called after each file. Raises SourceError for a folder with nothing to label or
+    a file that cannot be read, OutputError where the cache cannot be written; called again it goes on.
     """
-    paths = sorted(p for p in data.rglob("*") if p.suffix.lower() in VIDEO_SUFFIXES | IMAGE_SUFFIXES)
-    if not paths:
-        raise SourceError(f"{data} holds no video or image; give a folder with .mp4, .jpg or .png files")
+    paths = files_under(data)
     Teacher(teacher_path).close()  # a wrong file fails here, once, instead of in every worker
     jobs = [(p, cache / p.relative_to(data).with_suffix(".npz")) for p in paths]
     todo = [(p, out) for p, out in jobs if not out.exists()]
-    for _, out in todo:
-        out.parent.mkdir(parents=True, exist_ok=True)
     faces, done = 0, len(jobs) - len(todo)
     work = partial(_work, teacher_path=teacher_path, max_faces=max_faces)
-    with ProcessPoolExecutor(workers) as pool:
-        for future in as_completed([pool.submit(work, *job) for job in todo]):
-            faces += future.result()
-            done += 1
-            if progress:
-                progress(done, len(jobs), faces)
+    with ProcessPoolExecutor(workers, initializer=lifeline.hold) as pool:
+        try:
+            for future in as_completed([pool.submit(work, *job) for job in todo]):
+                faces += future.result()
+                done += 1
+                if progress:
+                    progress(done, len(jobs), faces)
+        except BrokenProcessPool as error:
+            raise BackendUnavailable(
+                "a labelling process was killed, perhaps for want of memory; run the command again, which goes on "
+                "where it stopped, with fewer --workers"
+            ) from error
+        except BaseException:
+            pool.shutdown(cancel_futures=True)  # what is not begun would otherwise be done before anyone hears of it
+            raise
     return faces

@@ -1,8 +1,8 @@
 """Training examples for the student, drawn at random from the corpus.
 
 Given the corpus and the face model it yields crops with landmarks, scores, pose and presence: pairs of frames of one
-clip, stills, profile faces of which only a few points are known, and crops without a face. It knows nothing of the
-network.
+clip, stills, faces turned out of plane, synthetic ones, profile faces of which only a few points are known, and crops
+without a face. It knows nothing of the network.
 """
 
 from __future__ import annotations
@@ -15,8 +15,10 @@ import numpy as np
 
 from tracker.distill import augment
 from tracker.distill.augment import Look
-from tracker.distill.corpus import Corpus, aflw_truth
+from tracker.distill.corpus import SHARDS, Corpus, aflw_held_out, aflw_truth
 from tracker.distill.morphable import similarity
+from tracker.distill.phantoms import SQUARE_PX, load_phantoms
+from tracker.errors import SourceError
 from tracker.face.expression import MIRROR
 from tracker.face.model import FaceModel
 from tracker.regress.outputs import CROP_PX, ROI_CENTRE_MM, ROI_SIDE_MM
@@ -38,20 +40,29 @@ class Poses:
     """float32 [N]: patch pixels per millimetre."""
     centre: np.ndarray
     """float32 [N, 2]: `ROI_CENTRE_MM` in patch pixels."""
+    tolerant: np.ndarray
+    """float16 [N, 478, 2]: the landmarks as identity and expression of the face model can show them, patch pixels."""
+
+
+TOLERANT_IDENTITIES = 16
 
 
 def fit_poses(corpus: Corpus, model: FaceModel) -> Poses:
     """Similarity of the model with the teacher's expression onto the teacher's landmarks, face by face."""
-    rotations, scales, centres = [], [], []
+    found: list[list[np.ndarray]] = [[], [], [], []]
+    few = np.concatenate([model.identity_mm[:TOLERANT_IDENTITIES], model.expression_mm])
+    basis = np.linalg.qr(few.reshape(len(few), -1).T)[0]
     for start in range(0, len(corpus), 512):
         rows = slice(start, start + 512)
         shape = model.mean_mm + np.einsum("nk,kvi->nvi", corpus.scores[rows], model.expression_mm)
-        for vertices, landmarks in zip(shape, corpus.landmarks[rows], strict=True):
-            scale, rotation, shift = similarity(vertices[None].astype(np.float64), landmarks.astype(np.float64))
-            rotations.append(rotation[0])
-            scales.append(scale[0])
-            centres.append((scale[0] * rotation[0] @ ROI_CENTRE_MM + shift[0])[:2])
-    return Poses(*(np.array(part, np.float32) for part in (rotations, scales, centres)))
+        for vertices, landmarks in zip(shape, corpus.landmarks[rows].astype(np.float64), strict=True):
+            scale, rotation, shift = (part[0] for part in similarity(vertices[None].astype(np.float64), landmarks))
+            at_rest = (landmarks - shift) @ rotation / scale - model.mean_mm
+            shown = model.mean_mm + (basis @ (basis.T @ at_rest.reshape(-1))).reshape(-1, 3)
+            row = rotation, scale, (scale * rotation @ ROI_CENTRE_MM + shift)[:2], (shown @ rotation.T * scale + shift)
+            for part, value in zip(found, row, strict=True):
+                part.append(np.asarray(value, np.float32) if part is not found[3] else value[:, :2].astype(np.float16))
+    return Poses(*(np.array(part) for part in found))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,24 +73,45 @@ class Batch:
     """uint8 [B, 128, 128, 3] RGB."""
     landmarks: np.ndarray
     """float32 [B, 478, 3] crop pixels."""
+    tolerant: np.ndarray
+    """float32 [B, 478, 2]: the same as the face model can show them; see `Poses.tolerant`."""
     point_weight: np.ndarray
     """float32 [B, 478]: 0 where a landmark is unknown."""
     scores: np.ndarray
     """float32 [B, 52]."""
+    score_scale: np.ndarray
+    """float32 [B]: what errors of the scores count with where truth is exact; 0 where they are a teacher's."""
     rotation: np.ndarray
     """float32 [B, 3, 3]."""
     taught: np.ndarray
     """float32 [B]: 1 where scores, rotation and depth are known."""
     presence: np.ndarray
     """float32 [B]: 1 with a face, 0 without."""
+    person: np.ndarray
+    """int64 [B]: the same number is the same person; -1 where that is not known."""
+
+
+# How often each kind of pair is drawn, where there is any.
+SHARE = {"clips": 0.42, "images": 0.12, "aflw": 0.09, "turned": 0.10, "synthetic": 0.08, "sparse": 0.05, "none": 0.14}
+# Exact scores count as if each shape had this spread.
+EXACT_SPREAD = 0.15
 
 
 class Lessons:
-    """An endless source of batches whose first half and second half are the same people, frame for frame."""
+    """An endless source of batches whose first half and second half are pairs, row for row."""
 
-    def __init__(self, corpus: Corpus, poses: Poses, model: FaceModel, data: Path, cache: Path, seed: int = 0) -> None:
+    def __init__(
+        self, corpus: Corpus, poses: Poses, model: FaceModel, data: Path | None, cache: Path, seed: int = 0
+    ) -> None:
+        """`data` holds the stills and people's points that are used beside the corpus; with None, nothing is.
+
+        Raises SourceError for a corpus with no face to train on.
+        """
         self.corpus, self.poses, self.model, self.rng = corpus, poses, model, np.random.default_rng(seed)
         train = ~corpus.validation
+        self.rows = np.flatnonzero(train)
+        if not len(self.rows):
+            raise SourceError("the corpus holds no face to train on; label more clips or images, of more people")
         self.by_clip = [
             rows for clip in np.unique(corpus.clip[train & (corpus.kind == 0)])
             if len(rows := np.flatnonzero((corpus.clip == clip) & train)) > 1
@@ -87,32 +119,38 @@ class Lessons:
         frames_of = np.bincount(corpus.person[train], minlength=int(corpus.person.max()) + 1)
         weight = np.array([len(r) / frames_of[corpus.person[r[0]]] ** 0.5 for r in self.by_clip])
         self.clip_share = weight / weight.sum()
-        self.stills = np.flatnonzero(train & (corpus.kind == 1))
-        self.aflw = np.flatnonzero(train & (corpus.kind == 2))
-        self.sparse = sparse_faces(data)
+        self._people = len(frames_of)
+        self.stills, self.aflw = (np.flatnonzero(train & (corpus.kind == kind)) for kind in (1, 2))
+        self.made = {name: _twins(corpus, train & (corpus.kind == kind)) for kind, name in SHARDS.items()}
+        self.sparse = sparse_faces(data) if data else []
         self.backgrounds = background_patches(data, cache, seed)
+        self.phantoms = load_phantoms(cache) if data else None
+        there = {
+            "clips": len(self.by_clip), "images": len(self.stills), "aflw": len(self.aflw), "sparse": len(self.sparse),
+            **{name: len(twins) for name, twins in self.made.items()},
+        }  # fmt: skip
+        share = np.array([0.0 if there.get(name) == 0 else share for name, share in SHARE.items()])
+        self.share = share / share.sum()
 
     def batch(self, size: int) -> Batch:
-        """Half of `size` pairs: 53% clip frames, 14% stills, 13% AFLW, 6% sparse profiles, 14% without a face."""
-        half = size // 2
-        kinds = self.rng.choice(5, half, p=[0.53, 0.14, 0.13, 0.06, 0.14])
-        rows = [self._pair(int(kind)) for kind in kinds]
+        """`size` rows, drawn as `SHARE` says."""
+        kinds = self.rng.choice(list(SHARE), size // 2, p=self.share)
+        rows = [self._pair(str(kind)) for kind in kinds]
         both = [pair[0] for pair in rows] + [pair[1] for pair in rows]
         return Batch(*(np.stack(column) for column in zip(*both, strict=True)))
 
-    def _pair(self, kind: int) -> tuple[tuple, tuple]:
-        if kind == 0:
+    def _pair(self, kind: str) -> tuple[tuple, tuple]:
+        if kind == "clips":
             clip = self.by_clip[self.rng.choice(len(self.by_clip), p=self.clip_share)]
             a, b = self.rng.choice(clip, 2, replace=False)
-            return self._face(int(a)), self._face(int(b))
-        draw = (self._still, self._aflw, self._sparse, self._negative)[kind - 1]
-        return draw(), draw()
-
-    def _still(self) -> tuple:
-        return self._face(int(self.rng.choice(self.stills)))
-
-    def _aflw(self) -> tuple:
-        return self._face(int(self.rng.choice(self.aflw)))
+        elif kind in self.made:
+            a, b = self.made[kind][self.rng.integers(len(self.made[kind]))]
+        elif kind in ("images", "aflw"):
+            a, b = self.rng.choice(self.stills if kind == "images" else self.aflw, 2)
+        else:
+            draw = self._sparse if kind == "sparse" else self._negative
+            return draw(), draw()
+        return self._face(int(a)), self._face(int(b))
 
     def look(self, index: int) -> Look:
         """The true square of a labelled face in its patch."""
@@ -127,18 +165,24 @@ class Lessons:
         landmarks = carry(self.corpus.landmarks[index], warp)
         turn = warp[:, :2] / np.sqrt(abs(np.linalg.det(warp[:, :2])))
         rotation = np.block([[turn, np.zeros((2, 1))], [0, 0, 1]]) @ self.poses.rotation[index]
-        scores = self.corpus.scores[index]
+        tolerant = self.poses.tolerant[index].astype(np.float64) @ warp[:, :2].T + warp[:, 2]
+        scores, person = self.corpus.scores[index], int(self.corpus.person[index])
         if self.rng.random() < 0.5:
-            crop, landmarks, scores, rotation = self._mirrored(crop, landmarks, scores, rotation)
-        inside = np.ones(478, np.float32)
+            crop, scores = np.ascontiguousarray(crop[:, ::-1]), scores[list(MIRROR)]
+            landmarks, tolerant = self._mirrored(landmarks), self._mirrored(tolerant)
+            rotation = _FLIP @ rotation @ _FLIP
+            person += self._people  # whose face is the other way round is somebody else
+        exact = np.float32(1 / EXACT_SPREAD if self.corpus.kind[index] == 4 else 0)
         one = np.float32(1)
-        return crop, landmarks.astype(np.float32), inside, scores, rotation.astype(np.float32), one, one
+        return (
+            crop, landmarks.astype(np.float32), tolerant.astype(np.float32), np.ones(478, np.float32), scores, exact,
+            rotation.astype(np.float32), one, one, np.int64(person),
+        )  # fmt: skip
 
-    def _mirrored(self, crop: np.ndarray, landmarks: np.ndarray, scores: np.ndarray, rotation: np.ndarray) -> tuple:
-        flipped = landmarks[self.model.mirror_index].copy()
+    def _mirrored(self, points: np.ndarray) -> np.ndarray:
+        flipped = points[self.model.mirror_index].copy()
         flipped[:, 0] = CROP_PX - flipped[:, 0]
-        flip = np.diag([-1.0, 1.0, 1.0])
-        return np.ascontiguousarray(crop[:, ::-1]), flipped, scores[list(MIRROR)], flip @ rotation @ flip
+        return flipped
 
     def _sparse(self) -> tuple:
         image, points = self.sparse[self.rng.integers(len(self.sparse))]
@@ -155,25 +199,34 @@ class Lessons:
             crop = np.ascontiguousarray(crop[:, ::-1])
             landmarks[:, 0] = CROP_PX - landmarks[:, 0]
             landmarks, weight = landmarks[self.model.mirror_index], weight[self.model.mirror_index]
-        nothing = np.zeros(52, np.float32)
-        return crop, landmarks, weight, nothing, np.eye(3, dtype=np.float32), np.float32(0), np.float32(1)
+        return _unscored(crop, landmarks, weight, presence=1)
 
     def _negative(self) -> tuple:
         kind = self.rng.random()
-        if kind < 0.2:
+        if kind < 0.15:
             crop = augment.texture(self.rng)
-        elif kind < 0.45:
+        elif kind < 0.3:
             crop = self._other()
+        elif kind < 0.65 and self.phantoms is not None:
+            crop = self._phantom(self.phantoms)
         else:
             crop = self._faceless()
         crop = augment.damage(crop, self.rng, self._other())
-        blank = np.zeros((478, 3), np.float32)
-        zero = np.float32(0)
-        return crop, blank, np.zeros(478, np.float32), np.zeros(52, np.float32), np.eye(3, dtype=np.float32), zero, zero
+        return _unscored(crop, np.zeros((478, 3), np.float32), np.zeros(478, np.float32), presence=0)
+
+    def _phantom(self, patches: np.ndarray) -> np.ndarray:
+        """Something that an earlier network took for a face."""
+        patch = patches[self.rng.integers(len(patches))]
+        if self.rng.random() < 0.5:
+            patch = patch[:, ::-1]
+        middle = np.full(2, patch.shape[0] / 2)
+        square = augment.jitter(Look(middle, float(SQUARE_PX), 0.0), self.rng)
+        return augment.cut(np.ascontiguousarray(patch), square.crop_from_patch(), self.rng)
 
     def _faceless(self) -> np.ndarray:
         """A head whose face is covered, mostly framed as a face would be: hair and shoulders make no face."""
-        index = int(self.rng.choice(self.stills if self.rng.random() < 0.7 else self.aflw))
+        rows = self.stills if self.rng.random() < 0.7 else self.aflw
+        index = int(self.rng.choice(rows if len(rows) else self.rows))
         look = self.look(index)
         half = look.side * self.rng.uniform(0.33, 0.5)
         box = np.concatenate([look.centre - half, look.centre + half])
@@ -192,25 +245,48 @@ class Lessons:
         return cv2.resize(picture[y : y + side, x : x + side], (CROP_PX, CROP_PX))
 
 
+_FLIP = np.diag([-1.0, 1.0, 1.0])
+
+
+def _twins(corpus: Corpus, chosen: np.ndarray) -> np.ndarray:
+    """int [P, 2]: made faces come as rows 2k and 2k + 1 of one person."""
+    rows = np.flatnonzero(chosen)
+    pairs: np.ndarray = rows[: len(rows) // 2 * 2].reshape(-1, 2)
+    twins: np.ndarray = pairs[corpus.person[pairs[:, 0]] == corpus.person[pairs[:, 1]]]
+    return twins
+
+
+def _unscored(crop: np.ndarray, landmarks: np.ndarray, weight: np.ndarray, presence: int) -> tuple:
+    """A row of which neither scores nor pose are known."""
+    zero, nothing = np.float32(0), np.zeros(52, np.float32)
+    return (
+        crop, landmarks, landmarks[:, :2], weight, nothing, zero, np.eye(3, dtype=np.float32), zero,
+        np.float32(presence), np.int64(-1),
+    )  # fmt: skip
+
+
 def carry(landmarks: np.ndarray, warp: np.ndarray) -> np.ndarray:
     """Landmarks [478, 3] through a similarity [2, 3]; z only scales."""
     scale = np.sqrt(abs(np.linalg.det(warp[:, :2])))
     return np.column_stack([landmarks[:, :2] @ warp[:, :2].T + warp[:, 2], landmarks[:, 2] * scale])
 
 
-def sparse_faces(data: Path) -> list[tuple[np.ndarray, np.ndarray]]:
+def sparse_faces(data: Path, held_out: bool = False) -> list[tuple[np.ndarray, np.ndarray]]:
     """AFLW crops as RGB with the points people set (float [21, 2], NaN where hidden), turned heads only.
 
     At least five points must be seen, and the head be turned by 45 degrees or more: nearer faces the teacher labels.
+    With `held_out`, those of people kept for validation instead of all others.
     """
     folder = data / "train/aflw_crops"
     truth = aflw_truth(data)
     if not truth:
-        return [(np.zeros((120, 120, 3), np.uint8), np.full((21, 2), 60, np.float32))]
+        return []
     with np.load(folder / "truth.npz") as archive:
         yaw = dict(zip((Path(str(n)).stem for n in archive["image"]), archive["yaw_deg"], strict=True))
-    chosen = []
+    chosen, aside = [], aflw_held_out(data)
     for stem, points in truth.items():
+        if (stem in aside) != held_out:
+            continue
         seen = np.isfinite(points[[a for a, _ in SPARSE]]).all(1).sum()
         image = cv2.imread(str(folder / f"{stem}.jpg")) if seen >= 5 and abs(yaw[stem]) >= 45 else None
         if image is not None:
@@ -218,11 +294,12 @@ def sparse_faces(data: Path) -> list[tuple[np.ndarray, np.ndarray]]:
     return chosen
 
 
-def background_patches(data: Path, cache: Path, seed: int, count: int = 3000) -> np.ndarray:
-    """uint8 [count, 160, 160, 3]: squares of the stills that no found face touches, and textures."""
+def background_patches(data: Path | None, cache: Path, seed: int, count: int = 3000) -> np.ndarray:
+    """uint8 [count, 160, 160, 3]: squares of the stills that no found face touches, and textures; fewer, where there
+    are no stills."""
     rng = np.random.default_rng(seed + 1)
     patches = [augment.texture(rng, 160) for _ in range(count // 5)]
-    for boxes, path in faces_of_images(data, cache):
+    for boxes, path in faces_of_images(data, cache) if data else []:
         image = cv2.imread(str(path))
         assert image is not None
         for _ in range(20):

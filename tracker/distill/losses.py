@@ -1,7 +1,8 @@
 """What the student is asked for, as one number (torch).
 
 Given the network's output and a batch it adds up: landmarks through the face model, scores and their changes between
-two frames of a person, rotation, presence, identity shared by a pair, and likelihoods for its own standard deviations.
+two frames of a person, guides, rotation, presence, identity exchanged within a pair, and likelihoods for its own
+standard deviations. Each idea beyond the plain ones can be switched off, to see what it buys.
 """
 
 from __future__ import annotations
@@ -11,11 +12,28 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from tracker.distill.photometric import Photometric
 from tracker.distill.student import Decoder
 from tracker.face import topology
+from tracker.face.topology import GUIDES
 from tracker.regress.outputs import CROP_PX, SLICES
 
 MIN_LOG_STD, MAX_LOG_STD = -7.0, 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """Which ideas are in the sum."""
+
+    guides: bool = True
+    """The network points at landmarks directly; pose can be fitted to them."""
+    tolerant: bool = True
+    """A second teacher, the first one's landmarks as the face model can show them: where the two disagree their pulls
+    cancel."""
+    exchange: bool = True
+    """Half of the pairs of one person are drawn with each other's identity."""
+    photometric: bool = False
+    """The face model, painted where the network puts it, has to look like the crop: also where nothing is labelled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,11 +41,14 @@ class Truth:
     """A batch on the device; see `lessons.Batch`."""
 
     landmarks: Tensor
+    tolerant: Tensor
     point_weight: Tensor
     scores: Tensor
+    score_scale: Tensor
     rotation: Tensor
     taught: Tensor
     presence: Tensor
+    person: Tensor
 
 
 def region_of_vertices(mean_mm: Tensor) -> Tensor:
@@ -55,10 +76,25 @@ def vertex_weight(mean_mm: Tensor) -> Tensor:
     return weight / weight.mean()
 
 
+def _mean(distance: Tensor, weight: Tensor) -> Tensor:
+    """Weighted mean over points [B]."""
+    total: Tensor = (distance * weight).sum(1) / weight.sum(1).clamp(min=1)
+    return total
+
+
 def _laplace(error: Tensor, log_std: Tensor) -> Tensor:
     """Negative log likelihood of |error| under a Laplace law of that standard deviation; the error gets no gradient."""
     log_std = log_std.clamp(MIN_LOG_STD, MAX_LOG_STD)
     return 2**0.5 * error.detach() * torch.exp(-log_std) + log_std
+
+
+def exchanged(person: Tensor) -> Tensor:
+    """int64 [B]: whose identity each row is drawn with. A batch's halves are pairs; where both show the same person
+    they exchange theirs with even odds, everybody else keeps his own."""
+    rows = torch.arange(len(person), device=person.device)
+    half = len(person) // 2
+    same = (person[:half] == person[half:]) & (person[:half] >= 0) & (torch.rand(half, device=person.device) < 0.5)
+    return torch.where(torch.cat([same, same]), rows.roll(half), rows)
 
 
 class Objective(nn.Module):
@@ -67,29 +103,45 @@ class Objective(nn.Module):
     regions: Tensor
     weight: Tensor
     shape_scale: Tensor
+    at: Tensor
 
-    def __init__(self, decoder: Decoder, score_std: Tensor) -> None:
+    def __init__(
+        self, decoder: Decoder, score_std: Tensor, terms: Terms = Terms(), photometric: Photometric | None = None
+    ) -> None:
         super().__init__()
-        self.decoder = decoder
+        self.decoder, self.terms, self.photometric = decoder, terms, photometric
         self.register_buffer("regions", region_of_vertices(decoder.mean))
         self.register_buffer("weight", vertex_weight(decoder.mean))
+        self.register_buffer("at", torch.tensor(GUIDES))
         # A shape that rarely moves counts by its own spread, up to a point: what never moves is noise.
         self.register_buffer("shape_scale", 1 / score_std.clamp(min=0.03))
 
-    def forward(self, out: Tensor, truth: Truth) -> tuple[Tensor, dict[str, Tensor]]:
-        """`out` [B, WIDTH]."""
-        points, rotation = self.decoder(out)
-        taught, present = truth.taught, truth.presence
-        flat = (points - truth.landmarks)[..., :2].norm(dim=2) / CROP_PX
+    def _apart(self, points: Tensor, truth: Truth, at: Tensor | slice = slice(None)) -> tuple[Tensor, Tensor, Tensor]:
+        """Distances [B, P] in the picture, to the strict teacher and as the loss counts them, and in depth; in sides.
+
+        Two distances that add up pull nowhere between two targets and twice where the targets are one.
+        """
+        true = truth.landmarks[:, at]
+        strict = (points - true)[..., :2].norm(dim=2) / CROP_PX
+        counted = strict
+        if self.terms.tolerant:
+            counted = (strict + (points[..., :2] - truth.tolerant[:, at]).norm(dim=2) / CROP_PX) / 2
         # The teacher counts depth from another point of the head than we do: only depth within the face is compared.
-        behind = (points - truth.landmarks)[..., 2]
-        depth = (behind - behind.mean(1, keepdim=True)).abs() / CROP_PX
+        behind = (points - true)[..., 2]
+        return strict, counted, (behind - behind.mean(1, keepdim=True)).abs() / CROP_PX
+
+    def forward(self, out: Tensor, truth: Truth, crops: Tensor | None = None) -> tuple[Tensor, dict[str, Tensor]]:
+        """`out` [B, WIDTH]; `crops` [B, 3, 128, 128] in 0..255 are for the photometric term."""
+        points, rotation = self.decoder(out, exchanged(truth.person) if self.terms.exchange else None)
+        taught, present = truth.taught, truth.presence
+        believed = present * torch.where(taught > 0, 1.0, 0.35)
+        flat, counted, depth = self._apart(points, truth)
         known = truth.point_weight * self.weight
-        per_face = (flat * known).sum(1) / known.sum(1).clamp(min=1)
-        landmarks = (per_face * present * torch.where(taught > 0, 1.0, 0.35)).mean()
+        landmarks = (_mean(counted, known) * believed).mean()
         depth_loss = ((depth * self.weight).mean(1) * taught).mean()
 
-        error = (out[:, SLICES["expression"]] - truth.scores) * self.shape_scale
+        scale = torch.where(truth.score_scale[:, None] > 0, truth.score_scale[:, None], self.shape_scale)
+        error = (out[:, SLICES["expression"]] - truth.scores) * scale
         scores = (
             nn.functional.smooth_l1_loss(error, torch.zeros_like(error), reduction="none", beta=0.5).mean(1) * taught
         ).mean()
@@ -103,17 +155,32 @@ class Objective(nn.Module):
         codes = out[:, SLICES["identity"]]
         identity = (codes**2).mean()
         presence = nn.functional.binary_cross_entropy_with_logits(out[:, SLICES["presence"]][:, 0], present)
-        doubt = self._doubt(out, error, turn, flat, truth)
+        doubt = self._doubt(out, error / scale, turn, flat, truth)
         parts = {
             "landmarks": landmarks * 60, "depth": depth_loss * 10, "scores": scores * 4.0, "pair": pair * 3.0,
             "rotation": turned * 0.5, "identity": identity * 0.003, "presence": presence * 0.5, "doubt": doubt * 0.02,
         }  # fmt: skip
+        if self.terms.guides:
+            parts |= self._guides(out, truth, believed)
+        if self.photometric is not None and crops is not None:
+            parts["photometric"] = (self.photometric(crops, points) * believed).mean() * 15
         return sum(parts.values(), start=torch.zeros((), device=out.device)), parts
+
+    def _guides(self, out: Tensor, truth: Truth, believed: Tensor) -> dict[str, Tensor]:
+        """The landmarks pointed at directly, and the likelihood of their standard deviations."""
+        flat, counted, depth = self._apart(self.decoder.guides(out), truth, self.at)
+        known = truth.point_weight[:, self.at]
+        doubt = (_laplace(flat, out[:, SLICES["guides_log_std"]]) * known).sum(1) / known.sum(1).clamp(min=1)
+        return {
+            "guides": (_mean(counted, known * self.weight[self.at]) * believed).mean() * 60,
+            "guides_depth": (depth.mean(1) * truth.taught).mean() * 10,
+            "guides_doubt": (doubt * truth.presence).mean() * 0.02,
+        }
 
     def _doubt(self, out: Tensor, error: Tensor, turn: Tensor, flat: Tensor, truth: Truth) -> Tensor:
         """Likelihoods of the predicted standard deviations; only they learn from it."""
         taught = truth.taught[:, None]
-        scores = _laplace((error / self.shape_scale).abs(), out[:, SLICES["expression_log_std"]])
+        scores = _laplace(error.abs(), out[:, SLICES["expression_log_std"]])
         # |R - R'| over sqrt(2) is about the angle between them for small angles.
         angle = _laplace((turn / 2).clamp(min=0).sqrt()[:, None], out[:, SLICES["rotation_log_std"]])
         regions = _laplace(flat @ self.regions.T, out[:, SLICES["region_log_std"]])
@@ -124,7 +191,9 @@ class Objective(nn.Module):
         codes = out[:, SLICES["identity"]]
         apart = (codes[:half] - codes[half:]).abs().mean(1, keepdim=True) / 2**0.5
         same = _laplace(apart.repeat(2, 1), out[:, SLICES["identity_log_std"]])
-        total = scores.mean(1) + angle[:, 0] + regions.mean(1) + centre.mean(1) + 0.2 * same[:, 0]
+        person = truth.person
+        one = ((person[:half] == person[half:]) & (person[:half] >= 0)).float().repeat(2)
+        total = scores.mean(1) + angle[:, 0] + regions.mean(1) + centre.mean(1) + 0.2 * one * same[:, 0]
         return (total * taught[:, 0]).mean()
 
     def _extent(self, out: Tensor, truth: Truth) -> Tensor:

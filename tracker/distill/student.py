@@ -1,7 +1,8 @@
 """The student network and the differentiable face model it is trained through (torch).
 
 Given crops it returns the vector of `regress.outputs`; given that vector the face model puts 478 landmarks into the
-crop. Plain 3x3 convolutions after a stride-4 stem: the fastest shape to train and to run on a CPU.
+crop, and the landmarks that the network points at directly are read off. Plain 3x3 convolutions after a stride-4 stem:
+the fastest shape to train and to run on a CPU.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from tracker.face.model import FaceModel
+from tracker.regress.guides import guides_at_rest
 from tracker.regress.outputs import CROP_PX, ROI_CENTRE_MM, ROI_SIDE_MM, SLICES, WIDTH
 
 WIDTHS = (32, 64, 112, 176)
@@ -100,6 +102,7 @@ class Decoder(nn.Module):
     identity: Tensor
     expression: Tensor
     anchor: Tensor
+    rest: Tensor
 
     def __init__(self, model: FaceModel) -> None:
         super().__init__()
@@ -107,16 +110,25 @@ class Decoder(nn.Module):
         self.register_buffer("identity", torch.tensor(model.identity_mm).flatten(1))
         self.register_buffer("expression", torch.tensor(model.expression_mm).flatten(1))
         self.register_buffer("anchor", torch.tensor(ROI_CENTRE_MM))
+        self.register_buffer("rest", torch.tensor(guides_at_rest(model)))
 
-    def forward(self, out: Tensor) -> tuple[Tensor, Tensor]:
-        """Landmarks [N, 478, 3] in crop pixels and the rotation [N, 3, 3]."""
+    def forward(self, out: Tensor, whose: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Landmarks [N, 478, 3] in crop pixels and the rotation [N, 3, 3].
+
+        `whose` int64 [N] is the row whose identity each row is drawn with, its own by default.
+        """
         expression = out[:, SLICES["expression"]].clamp(-0.1, 1.1)
         # Landmarks must not bend the scores to make up for what the linear basis cannot show: their pull is weakened.
         expression = expression.detach() * (1 - LANDMARK_PULL) + expression * LANDMARK_PULL
-        shape = out[:, SLICES["identity"]] @ self.identity + expression @ self.expression
+        identity = out[:, SLICES["identity"]]
+        shape = (identity if whose is None else identity[whose]) @ self.identity + expression @ self.expression
         vertices = self.mean + shape.view(-1, *self.mean.shape)
         rotation = rotation_from_6d(out[:, SLICES["rotation"]])
         scale = CROP_PX / ROI_SIDE_MM * out[:, SLICES["log_scale"]].clamp(-1.5, 1.5).exp()
         turned = (vertices - self.anchor) @ rotation.transpose(1, 2) * scale[:, None]
         centre = (out[:, SLICES["centre"]] + 0.5) * CROP_PX
         return turned + nn.functional.pad(centre, (0, 1))[:, None], rotation
+
+    def guides(self, out: Tensor) -> Tensor:
+        """The landmarks of `topology.GUIDES` [N, G, 3] in crop pixels, as the network points at them."""
+        return (out[:, SLICES["guides"]].view(-1, *self.rest.shape) + self.rest) * CROP_PX

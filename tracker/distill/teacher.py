@@ -53,7 +53,7 @@ class Teacher:
         )
         try:
             self._landmarker = vision.FaceLandmarker.create_from_options(options)
-        except (RuntimeError, ValueError) as error:
+        except (RuntimeError, ValueError, OSError) as error:
             raise AssetError(
                 f"{path} is not a Face Landmarker bundle ({str(error).splitlines()[0]}); "
                 "give the float16 face_landmarker.task with blendshapes"

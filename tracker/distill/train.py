@@ -10,18 +10,26 @@ import math
 import multiprocessing
 import os
 import time
-from collections.abc import Callable
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
+from pickle import UnpicklingError
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from tracker.distill import lifeline
 from tracker.distill.corpus import Corpus, load
 from tracker.distill.lessons import Batch, Lessons, Poses, fit_poses
-from tracker.distill.losses import Objective, Truth
+from tracker.distill.losses import Objective, Terms, Truth, region_of_vertices
+from tracker.distill.muon import Muon
+from tracker.distill.photometric import Photometric
 from tracker.distill.student import Decoder, Student
+from tracker.distill.whole import whole
+from tracker.errors import AssetError
 from tracker.face.model import FaceModel
 
 
@@ -32,28 +40,30 @@ class TrainSettings:
     minutes: float = 70.0
     batch: int = 128
     learning_rate: float = 2.5e-3
+    muon_learning_rate: float = 5e-3
     weight_decay: float = 0.03
     warmup_share: float = 0.03
     average_decay: float = 0.998
     checkpoint_minutes: float = 3.0
     seed: int = 0
+    terms: Terms = Terms()
 
 
 def poses_of(cache: Path, corpus: Corpus, model: FaceModel) -> Poses:
-    """Closed-form poses of the corpus, computed once per face model."""
-    path = cache / f"poses_{model.hash.hex()}_{len(corpus)}.npz"
+    """Closed-form poses of the corpus, computed once per face model and choice of faces."""
+    labels = zlib.crc32(corpus.landmarks[::61].tobytes(), len(corpus))
+    path = cache / f"poses_{model.hash.hex()}_{labels:08x}.npz"
     if path.is_file():
         with np.load(path) as done:
             return Poses(**{field.name: done[field.name] for field in fields(Poses)})
     poses = fit_poses(corpus, model)
-    np.savez(path, **{field.name: getattr(poses, field.name) for field in fields(Poses)})
+    with whole(path) as part, part.open("wb") as stream:
+        np.savez(stream, **{field.name: getattr(poses, field.name) for field in fields(Poses)})
     return poses
 
 
 def _draw(queue: multiprocessing.Queue, lessons: Lessons, size: int, seed: int) -> None:
-    import cv2
-
-    cv2.setNumThreads(1)
+    lifeline.hold()
     torch.set_num_threads(1)
     lessons.rng = np.random.default_rng(seed)
     while True:
@@ -76,34 +86,41 @@ class Run:
         self.net = Student().to(self.device)
         self.average = Student().to(self.device)
         self.average.load_state_dict(self.net.state_dict())
-        self.objective = Objective(Decoder(model), torch.tensor(score_std)).to(self.device)
-        decay = [p for p in self.net.parameters() if p.ndim > 1]
-        plain = [p for p in self.net.parameters() if p.ndim <= 1]
-        groups = [{"params": decay, "weight_decay": settings.weight_decay}, {"params": plain, "weight_decay": 0.0}]
-        self.optimiser = torch.optim.AdamW(groups, lr=settings.learning_rate, betas=(0.9, 0.98))
+        decoder = Decoder(model)
+        paints = Photometric(model, region_of_vertices(decoder.mean)) if settings.terms.photometric else None
+        objective = Objective(decoder, torch.tensor(score_std), settings.terms, paints)
+        self.objective = objective.to(self.device)
+        hidden = [*self.net.body[1:].parameters(), *self.net.neck.parameters()]
+        matrices = [p for p in hidden if p.ndim > 1]
+        rest = [p for p in self.net.parameters() if not any(p is matrix for matrix in matrices)]
+        self.optimisers = [
+            Muon(matrices, settings.muon_learning_rate, weight_decay=settings.weight_decay),
+            torch.optim.AdamW(rest, settings.learning_rate, betas=(0.9, 0.98), weight_decay=0.0),
+        ]
+        self.rates = [settings.muon_learning_rate, settings.learning_rate]
         self.seconds, self.steps = 0.0, 0
 
-    def learning_rate(self) -> float:
-        """Linear rise, then a cosine to 1% over the given minutes."""
+    def pace(self) -> float:
+        """Share of the learning rates: a linear rise, then a cosine to 1% over the given minutes."""
         progress = min(self.seconds / (self.settings.minutes * 60), 1.0)
         rise = self.settings.warmup_share
         if progress < rise:
-            return self.settings.learning_rate * (0.05 + 0.95 * progress / rise)
-        fall = (1 + math.cos(math.pi * (progress - rise) / (1 - rise))) / 2
-        return self.settings.learning_rate * (0.01 + 0.99 * fall)
+            return 0.05 + 0.95 * progress / rise
+        return 0.01 + 0.99 * (1 + math.cos(math.pi * (progress - rise) / (1 - rise))) / 2
 
     def step(self, batch: Batch) -> dict[str, float]:
         """One update; returns the parts of the loss."""
         crops, truth = _truth(batch, self.device)
-        for group in self.optimiser.param_groups:
-            group["lr"] = self.learning_rate()
+        for optimiser, rate in zip(self.optimisers, self.rates, strict=True):
+            optimiser.param_groups[0]["lr"] = rate * self.pace()
         with torch.autocast(self.device.type, torch.bfloat16):
             out = self.net(crops)
-        loss, parts = self.objective(out.float(), truth)
-        self.optimiser.zero_grad(set_to_none=True)
+        loss, parts = self.objective(out.float(), truth, crops)
+        self.net.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.net.parameters(), 2.0)
-        self.optimiser.step()
+        for optimiser in self.optimisers:
+            optimiser.step()
         self.steps += 1
         self._fold_average()
         return {name: float(part.detach()) for name, part in parts.items()}
@@ -119,20 +136,21 @@ class Run:
 
     def save(self, path: Path) -> None:
         """Whole or not at all."""
-        part = path.with_suffix(".part")
-        torch.save({
-            "net": self.net.state_dict(), "average": self.average.state_dict(),
-            "optimiser": self.optimiser.state_dict(), "seconds": self.seconds, "steps": self.steps,
-        }, part)  # fmt: skip
-        part.replace(path)
+        with whole(path) as part:
+            torch.save({
+                "net": self.net.state_dict(), "average": self.average.state_dict(), "seconds": self.seconds,
+                "optimisers": [optimiser.state_dict() for optimiser in self.optimisers], "steps": self.steps,
+            }, part)  # fmt: skip
 
     def resume(self, path: Path) -> None:
-        """Take up a checkpoint."""
-        state = torch.load(path, map_location=self.device, weights_only=True)
-        self.net.load_state_dict(state["net"])
-        self.average.load_state_dict(state["average"])
-        self.optimiser.load_state_dict(state["optimiser"])
-        self.seconds, self.steps = state["seconds"], state["steps"]
+        """Take up a checkpoint. Raises AssetError for one of another layout."""
+        with _readable(path):
+            state = torch.load(path, map_location=self.device, weights_only=True)
+            self.net.load_state_dict(state["net"])
+            self.average.load_state_dict(state["average"])
+            for optimiser, saved in zip(self.optimisers, state["optimisers"], strict=True):
+                optimiser.load_state_dict(saved)
+            self.seconds, self.steps = state["seconds"], state["steps"]
 
 
 def train(
@@ -141,24 +159,43 @@ def train(
 ) -> Path:  # fmt: skip
     """Train from the packed corpus in `cache`; returns the checkpoint `cache/student.pt`, resumed if it is there."""
     model = FaceModel.load()
-    corpus = load(cache, open_only=open_only)
-    lessons = Lessons(corpus, poses_of(cache, corpus, model), model, data, cache, settings.seed)
-    run = Run(model, corpus.scores[corpus.kind == 0].std(0), settings)
+    corpus = load(cache, open_only=open_only, made=True)
+    # What is open is the corpus' rows: the stills and points beside it are research material.
+    beside = None if open_only else data
+    lessons = Lessons(corpus, poses_of(cache, corpus, model), model, beside, cache, settings.seed)
+    run = Run(model, score_std(corpus), settings)
     path = cache / ("student_open.pt" if open_only else "student.pt")
     if path.is_file():
         run.resume(path)
         progress(f"resuming at step {run.steps}")
-    context = multiprocessing.get_context("fork")
-    queue: multiprocessing.Queue = context.Queue(4)
-    seed = settings.seed + 1000 + run.steps
-    drawer = context.Process(target=_draw, args=(queue, lessons, settings.batch, seed), daemon=True)
-    drawer.start()
-    try:
+    with drawing(lessons, settings.batch, settings.seed + 1000 + run.steps) as queue:
         _loop(run, queue, path, progress)
-    finally:
-        drawer.kill()
     run.save(path)
     return path
+
+
+def score_std(corpus: Corpus) -> np.ndarray:
+    """float32 [52]: how much each score moves over the clips, or over all there is where there are none."""
+    of_clips = corpus.kind == 0
+    std: np.ndarray = corpus.scores[of_clips if of_clips.any() else slice(None)].std(0)
+    return std
+
+
+@contextmanager
+def drawing(lessons: Lessons, size: int, seed: int) -> Iterator[multiprocessing.Queue]:
+    """Batches of `size` rows, drawn ahead in another process."""
+    import cv2
+
+    # A fork does not take OpenCV's threads along, and the child would wait for them for ever: end them first.
+    cv2.setNumThreads(1)
+    context = multiprocessing.get_context("fork")
+    queue: multiprocessing.Queue = context.Queue(4)
+    drawer = context.Process(target=_draw, args=(queue, lessons, size, seed), daemon=True)
+    drawer.start()
+    try:
+        yield queue
+    finally:
+        drawer.kill()
 
 
 def _loop(run: Run, queue: multiprocessing.Queue, path: Path, progress: Callable[[str], None]) -> None:
@@ -182,8 +219,21 @@ def _loop(run: Run, queue: multiprocessing.Queue, path: Path, progress: Callable
 def averaged(path: Path) -> Student:
     """The averaged network of a checkpoint, in evaluation mode."""
     net = Student()
-    net.load_state_dict(torch.load(path, map_location="cpu", weights_only=True)["average"])
+    with _readable(path):
+        net.load_state_dict(torch.load(path, map_location="cpu", weights_only=True)["average"])
     return net.eval()
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """What goes wrong when a checkpoint is read, as AssetError."""
+    try:
+        yield
+    except (OSError, RuntimeError, KeyError, ValueError, EOFError, UnpicklingError) as error:
+        reason = " ".join(str(error).split())[:120]
+        raise AssetError(
+            f"{path} is no checkpoint of this version ({reason}); move it away to train anew, or give another"
+        ) from error
 
 
 def threads(count: int | None = None) -> None:

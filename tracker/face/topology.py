@@ -31,3 +31,9 @@ POINTS_68: tuple[int, ...] = (
     33, 160, 158, 133, 153, 144, 362, 385, 387, 263, 373, 380,
     61, 39, 37, 0, 267, 269, 291, 405, 314, 17, 84, 181, 78, 82, 13, 312, 308, 317, 14, 87,
 )  # fmt: skip
+
+GUIDES: tuple[int, ...] = tuple(sorted({
+    *POINTS_68, *RIGHT_EYE_RING, *LEFT_EYE_RING, *RIGHT_IRIS, *LEFT_IRIS, *INNER_LIPS_RING,
+    RIGHT_CHEEK, LEFT_CHEEK, 10, 151,
+}))  # fmt: skip
+"""The vertices that the network also points at directly; pose is fitted to them. The last two are on the forehead."""

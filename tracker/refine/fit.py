@@ -1,8 +1,9 @@
 """Refine, version 1: turn what the network said about a crop into a head in front of the camera.
 
-Given a guess it evaluates nothing against pixels yet: the `lift` kernel makes the rotation orthonormal, carries the
-square's coordinates to the source picture and clips the coefficients to what they mean. The refining by rendering will
-stand here. It knows neither frames nor sockets.
+Given a guess it evaluates nothing against pixels yet. The `lift` kernel clips the coefficients to what they mean and
+carries the pose that the network regresses to the source picture; the `align` kernel then replaces that pose by the one
+that puts the face model's own points where the network points at them. The refining by rendering will stand here. It
+knows neither frames nor sockets.
 """
 
 from __future__ import annotations
@@ -13,17 +14,24 @@ from dataclasses import dataclass
 import numpy as np
 
 from tracker.detect.roi import Roi
+from tracker.face.model import FaceModel
+from tracker.face.topology import GUIDES
+from tracker.kernels.align import Align
 from tracker.kernels.backend import choose
 from tracker.kernels.lift import NUMBERS, Lift, Parts
+from tracker.regress.guides import guides_at_rest
 from tracker.regress.outputs import ROI_CENTRE_MM, ROI_SIDE_MM, SLICES
 from tracker.regress.regressor import Guess
 
-# A landmark error of this share of the crop halves a region's confidence; about 6% of the inter-ocular distance.
-HALF_TRUST = 0.023
+# A landmark error of this share of the crop halves a region's confidence; about 4% of the inter-ocular distance.
+HALF_TRUST = 0.015
 PLAUSIBLE_LOG_SCALE = 0.9
+# How much the guides' depth counts in the pose, beside their place in the picture.
+DEPTH_SHARE = 0.3
 # From here to the regions' the logarithms of the standard deviations stand together in the vector.
 _LOG_STD = SLICES["expression_log_std"].start
 _STD_COUNT = SLICES["region_log_std"].stop - _LOG_STD
+_IDENTITY, _GUIDES, _GUIDES_STD = SLICES["identity"], SLICES["guides"], SLICES["guides_log_std"]
 _OTHER_STD = slice(52, 56)  # identity, rotation, centre, log scale
 _PARTS = Parts(
     SLICES["expression"].start, SLICES["rotation"].start, SLICES["centre"].start, SLICES["log_scale"].start, _LOG_STD,
@@ -74,29 +82,38 @@ class Fit:
 
 
 class Refiner:
-    """Guess to fit, with buffers for `slots` faces."""
+    """Guess to fit, with buffers for `slots` faces. Where no pose follows from the guides, the regressed one stays."""
 
-    def __init__(self, slots: int, identities: int, lift: Lift | None = None) -> None:
-        self._lift = lift or choose().lift
+    def __init__(self, slots: int, model: FaceModel, lift: Lift | None = None, align: Align | None = None) -> None:
+        self._lift, self._align = lift or choose().lift, align or choose().align
         self._starts, self._constants = _PARTS.starts(), _PARTS.constants()
-        self._identity = slice(SLICES["identity"].start, SLICES["identity"].start + identities)
+        at = list(GUIDES)
+        self._mean, self._rest = np.ascontiguousarray(model.mean_mm[at], np.float32), guides_at_rest(model)
+        basis = np.concatenate([model.expression_mm[:, at], model.identity_mm[:, at]])  # in the order of the buffers
+        self._basis = np.ascontiguousarray(basis, np.float32)
         self._buffers = [
-            (np.zeros(52, np.float32), np.zeros(_STD_COUNT, np.float32), np.zeros(5, np.float32)) for _ in range(slots)
+            tuple(np.zeros(count, np.float32) for count in (len(basis), _STD_COUNT, 5)) for _ in range(slots)
         ]
 
     def __call__(self, guess: Guess, slot: int, track_id: int = 0) -> Fit:
         """Lift one guess. All of the fit but its pose is overwritten when its slot is used again."""
         roi, output = guess.roi, guess.output
-        expression, std, regions = self._buffers[slot]
+        coefficients, std, regions = self._buffers[slot]
+        expression, identity = coefficients[:52], coefficients[52:]
+        identity[:] = output[_IDENTITY]
         numbers = np.empty(NUMBERS)
         self._lift(
             self._starts, self._constants, output, roi.x_px, roi.y_px, roi.side_px, roi.roll_rad, guess.presence,
             expression, std, regions, numbers,
         )  # fmt: skip
+        self._align(
+            self._mean, self._basis, coefficients, self._rest, output[_GUIDES], output[_GUIDES_STD], DEPTH_SHARE,
+            (roi.x_px, roi.y_px, roi.side_px, roi.roll_rad), numbers[:12],
+        )  # fmt: skip
         scale, trust, x, y, log_scale = numbers[11:].tolist()
         identity_std, rotation_std, centre_std, scale_std = std[_OTHER_STD].tolist()
         return Fit(
-            track_id, expression, output[self._identity], numbers[:9].reshape(3, 3), numbers[9:11], scale,
+            track_id, expression, identity, numbers[:9].reshape(3, 3), numbers[9:11], scale,
             guess.presence, regions, trust, std[:52], identity_std, rotation_std, centre_std * roi.side_px, scale_std,
             -PLAUSIBLE_LOG_SCALE < log_scale < PLAUSIBLE_LOG_SCALE and -0.5 < x < 0.5 and -0.5 < y < 0.5,
         )  # fmt: skip

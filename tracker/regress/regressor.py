@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from tracker.detect.roi import Roi
+from tracker.errors import AssetError
 from tracker.kernels.crop_roi import CropRoi
 from tracker.regress.network import Network
 from tracker.regress.outputs import CROP_PX, SLICES, WIDTH
@@ -46,7 +47,10 @@ class Regressor:
         """Raises AssetError for a network that does not fit the face model."""
         self.network = Network("student.onnx", (1, 3, CROP_PX, CROP_PX), model_hash, path)
         if self.network.output.shape != (1, WIDTH):
-            raise ValueError(f"student gives {self.network.output.shape}, not (1, {WIDTH})")
+            raise AssetError(
+                f"{path or 'student.onnx'} gives {list(self.network.output.shape)}, not [1, {WIDTH}]: it is another "
+                "version's; train or personalize one with this version, or leave it out for the shipped one"
+            )
         self._crop_roi = crop_roi
         self._outputs = np.zeros((slots, WIDTH), np.float32)
 

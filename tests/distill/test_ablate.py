@@ -1,0 +1,88 @@
+"""An ablation keeps the arms that are done, takes up one that was cut, and mixes no settings."""
+
+import json
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="training needs torch, which comes with the train extra")
+pytest.importorskip("cv2", reason="training code needs OpenCV, which comes with the train extra")
+
+from tracker.distill import ablate as module  # noqa: E402
+from tracker.distill.ablate import AblateSettings, ablate, arms, without  # noqa: E402
+from tracker.distill.corpus import load  # noqa: E402
+from tracker.distill.lessons import SHARE, Lessons  # noqa: E402
+from tracker.distill.losses import Terms  # noqa: E402
+from tracker.distill.train import poses_of  # noqa: E402
+from tracker.errors import SettingsError  # noqa: E402
+from tracker.face.model import FaceModel  # noqa: E402
+
+TINY = AblateSettings(steps=2, batch=4, faces=8)
+
+
+def _ablate(cache, out, said, settings=TINY, **rest):
+    return ablate(cache, cache, out, settings, progress=said.append, **rest)
+
+
+def test_finished_arms_are_kept(small_cache, tmp_path):
+    out, said = tmp_path / "results" / "ablation.json", []
+    _ablate(small_cache, out, said, only=("all",))
+    first = json.loads(out.read_text())["result"]["arms"]
+    shown = _ablate(small_cache, out, said, only=("all", "without guides"))
+    both = json.loads(out.read_text())["result"]["arms"]
+    assert [line for line in said if line.startswith("arm")] == ["arm 1 of 1: all", "arm 2 of 2: without guides"]
+    assert both[0] == first[0] and both[1]["name"] == "without guides"
+    assert {row["kind"] for row in both[0]["kinds"]} == {"clips", "images"}
+    assert shown in out.with_suffix(".txt").read_text() and "without guides" in shown
+
+
+def test_an_arm_that_was_cut_is_taken_up(small_cache, tmp_path, monkeypatch):
+    recipe = module.TrainSettings
+    monkeypatch.setattr(module, "TrainSettings", lambda **given: recipe(checkpoint_minutes=0, **given))
+    steps, step = [], module.Run.step
+
+    def cut(run, batch):
+        if len(steps) == 1:
+            raise KeyboardInterrupt
+        steps.append(run.steps)
+        return step(run, batch)
+
+    out, said = tmp_path / "ablation.json", []
+    with monkeypatch.context() as cutting, pytest.raises(KeyboardInterrupt):
+        cutting.setattr(module.Run, "step", cut)
+        _ablate(small_cache, out, said, only=("all",))
+    assert not out.exists()
+    _ablate(small_cache, out, said, only=("all",))
+    assert "resuming at step 1" in said and out.exists() and not list((small_cache / "ablation").iterdir())
+
+
+def test_settings_are_never_mixed(small_cache, tmp_path):
+    out = tmp_path / "ablation.json"
+    _ablate(small_cache, out, [], only=("all",))
+    with pytest.raises(SettingsError, match="steps 2 there, 3 here"):
+        _ablate(small_cache, out, [], AblateSettings(steps=3, batch=4, faces=8))
+    out.write_text("{}")
+    with pytest.raises(SettingsError, match="holds no ablation"):
+        _ablate(small_cache, out, [])
+
+
+def test_unknown_arms_and_starts_are_refused(small_cache, tmp_path):
+    with pytest.raises(SettingsError, match="no arm 'without luck'; valid: all, "):
+        _ablate(small_cache, tmp_path / "a.json", [], only=("without luck",))
+    with pytest.raises(SettingsError, match=r"missing\.pt"):
+        _ablate(small_cache, tmp_path / "a.json", [], start=tmp_path / "missing.pt")
+
+
+def test_there_is_an_arm_for_every_idea_and_it_changes_just_that(small_cache):
+    corpus, model = load(small_cache), FaceModel.load()
+    lessons = Lessons(corpus, poses_of(small_cache, corpus, model), model, None, small_cache)
+    lessons.share = np.full(len(SHARE), 1 / len(SHARE))
+    found = {arm.name: arm for arm in arms(lessons)}
+    for name in Terms.__slots__:
+        if isinstance(getattr(Terms(), name), bool):
+            arm = found.get(f"without {name}") or found[f"with {name}"]
+            changed = [n for n in Terms.__slots__ if getattr(arm.terms, n) != getattr(Terms(), n)]
+            assert changed == [name] and arm.left_out is None
+    fewer = without(lessons, found["without turned"].left_out)
+    assert fewer.share[list(SHARE).index("turned")] == 0 and np.isclose(fewer.share.sum(), 1)
+    assert "without phantoms" not in found and lessons.share.min() > 0

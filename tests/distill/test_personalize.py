@@ -1,0 +1,81 @@
+"""A student for one's own face is written when it got better, and not otherwise."""
+
+from importlib.resources import as_file, files
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="training needs torch, which comes with the train extra")
+pytest.importorskip("mediapipe", reason="the teacher needs MediaPipe, which comes with the train extra")
+
+from tracker.distill.export import write_student  # noqa: E402
+from tracker.distill.personalize import PersonalSettings, Standing, no_better, personalize  # noqa: E402
+from tracker.distill.student import Student  # noqa: E402
+from tracker.errors import AssetError, SettingsError  # noqa: E402
+from tracker.regress.network import Network  # noqa: E402
+
+
+@pytest.fixture
+def fresh(tmp_path):
+    """A student that has learned nothing, exported."""
+    torch.manual_seed(0)
+    rng = np.random.default_rng(0)
+    crops = (rng.uniform(0, 255, (1, 3, 128, 128)).astype(np.float32) for _ in range(4))
+    write_student(Student().eval(), crops, tmp_path / "fresh.onnx", "1.0")
+    return tmp_path / "fresh.onnx"
+
+
+def _run(fresh, data_dir, out, **settings):
+    cache = settings.pop("cache", None)
+    with as_file(files("tracker.assets").joinpath("demo.mp4")) as clip:
+        return personalize(
+            clip, data_dir / "teacher/face_landmarker.task", out,
+            PersonalSettings(frames=60, batch=16, **settings), start=fresh, cache=cache, progress=lambda _: None,
+        )  # fmt: skip
+
+
+def test_what_was_learned_is_written_and_runs(fresh, data_dir, tmp_path, write_corpus):
+    cache = write_corpus(tmp_path / "cache")
+    rates = {"learning_rate": 3e-3, "muon_learning_rate": 1e-2, "pull": 0.0}
+    gain = _run(fresh, data_dir, tmp_path / "mine", most_steps=12, cache=cache, **rates)
+    assert gain.after.landmarks_percent < gain.before.landmarks_percent
+    assert gain.held > 5 and gain.trained > 3 * gain.held and gain.others_after is not None
+    assert "12 steps" in str(gain) and "other people" in str(gain)
+    if gain.path:  # shapes may have got worse within twelve steps
+        assert Network("student.onnx", (1, 3, 128, 128), path=gain.path).version == "1.0+personal"
+
+
+def test_a_student_that_got_no_better_is_not_written(fresh, data_dir, tmp_path, monkeypatch):
+    from tracker.distill import personalize as module
+
+    monkeypatch.setattr(module, "_standing", lambda rows: Standing(2.0, 0.6, 1.0))
+    gain = _run(fresh, data_dir, tmp_path / "mine", most_steps=1, learning_rate=0.0, muon_learning_rate=0.0)
+    assert gain.path is None and gain.others_before is None
+    assert [path.name for path in (tmp_path / "mine").iterdir()] == ["labels"]
+
+
+def test_too_little_time_is_said_before_it_is_spent(fresh, data_dir, tmp_path):
+    with pytest.raises(SettingsError, match="leave no time to train; give at least"):
+        _run(fresh, data_dir, tmp_path / "mine", minutes=0.1)
+
+
+def test_a_student_for_another_face_model_is_refused(fresh, data_dir, tmp_path):
+    import onnx
+
+    graph = onnx.load(str(fresh))
+    onnx.helper.set_model_props(graph, {"version": "1.0", "face_model": "00" * 8})
+    onnx.save(graph, str(fresh))
+    with pytest.raises(AssetError, match="another|face model 0000000000000000"):
+        _run(fresh, data_dir, tmp_path / "mine")
+
+
+@pytest.mark.parametrize(
+    ("after", "refused"),
+    [
+        ((2.0, 0.60, 1.0), True), ((1.9, 0.60, 1.0), False), ((1.9, 0.58, 1.0), True), ((1.9, 0.60, 0.9), True),
+        ((1.9, float("nan"), 1.0), False), ((1.995, 0.60, 1.0), True), ((2.0, 0.65, 1.0), False),
+        ((2.1, 0.65, 1.0), True),
+    ],
+)  # fmt: skip
+def test_a_gain_must_be_seen_and_nothing_lost(after, refused):
+    assert no_better(Standing(2.0, 0.6, 1.0), Standing(*after)) is refused

@@ -1,0 +1,292 @@
+"""A student for one's own face and camera, in minutes on a CPU.
+
+Given footage of a person it starts from the shipped weights, or a checkpoint's, trains a little on what the teacher
+says about that footage, mixed with the general corpus where there is one and pulled back to where it started. How far
+it then goes from start to end is chosen on frames that neither train nor judge; on those held out both are compared,
+and a student that got no better is not written.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from copy import deepcopy
+from dataclasses import dataclass, fields, replace
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from tracker.distill.accuracy import accuracy
+from tracker.distill.corpus import Corpus, load
+from tracker.distill.evaluate import Held, evaluate
+from tracker.distill.export import calibration_crops, write_student
+from tracker.distill.lessons import Lessons, Poses, fit_poses
+from tracker.distill.own import label_own, sequences
+from tracker.distill.student import Student
+from tracker.distill.thaw import thaw
+from tracker.distill.train import Run, TrainSettings, averaged, score_std
+from tracker.distill.whole import whole
+from tracker.errors import AssetError, SettingsError
+from tracker.face.model import FaceModel
+
+RESERVE_SECONDS = 75.0
+"""Kept for measuring and writing at the end."""
+SHORTEST_SECONDS = 20.0
+HELD = 300
+"""Held-out frames that are looked at."""
+OTHERS, OTHERS_HELD = 3000, 300
+"""Faces of the general corpus that are mixed in, and that are asked about at the end."""
+CHOOSING_SHARE = 0.125
+"""The end of what is trained on, which chooses between these ways from the start (0) to the trained weights (1)."""
+WAYS = (0.25, 0.5, 0.75, 1.0)
+LOSS_COUNTS = 10.0
+"""Times as much as a gain: landmarks must not pay for shapes."""
+LEAST_GAIN = 0.01
+"""Of landmarks by share, of correlation and presence as it is."""
+LEAST_SPREAD = 0.08
+"""A shape that this person never moves must not count as if its noise were meant."""
+
+
+@dataclass(frozen=True, slots=True)
+class PersonalSettings:
+    """The recipe, set on people that the student had not met."""
+
+    minutes: float = 8.0
+    """In all, labelling and measuring included."""
+    frames: int = 1200
+    """That the teacher is asked about at most."""
+    batch: int = 64
+    learning_rate: float = 2e-4
+    muon_learning_rate: float = 6e-4
+    most_steps: int = 1500
+    others_share: float = 0.35
+    """Steps on the general corpus, where there is one."""
+    pull: float = 3e-3
+    """Share of the way back to the starting weights that each step goes."""
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How good one student is on one set of faces."""
+
+    landmarks_percent: float
+    """Mean 2D distance to the teacher over the inter-ocular distance."""
+    correlation: float
+    """Mean Pearson's r over the shapes that move; NaN where none does."""
+    presence: float
+    """Share of faces with a presence above one half."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gain:
+    """What personalising bought, on frames held out."""
+
+    trained: int
+    """Frames trained on."""
+    held: int
+    """Frames held out."""
+    steps: int
+    before: Standing
+    after: Standing
+    others_before: Standing | None
+    """On people of the general corpus that are kept aside; None without one."""
+    others_after: Standing | None
+    path: Path | None
+    """The student; None where it got worse, or no better, and was not written."""
+
+    def __str__(self) -> str:
+        lines = [f"trained {self.steps} steps on {self.trained} frames; on the {self.held} held out, before -> after:"]
+        lines += _compared("you", self.before, self.after)
+        if self.others_before and self.others_after:
+            lines += _compared("other people", self.others_before, self.others_after)
+        return "\n".join(lines)
+
+
+def _compared(who: str, before: Standing, after: Standing) -> list[str]:
+    return [
+        f"{who:13} landmarks {before.landmarks_percent:.2f}% -> {after.landmarks_percent:.2f}% of the inter-ocular "
+        f"distance, shapes r {before.correlation:.3f} -> {after.correlation:.3f}, "
+        f"found {before.presence:.1%} -> {after.presence:.1%}"
+    ]
+
+
+def no_better(before: Standing, after: Standing) -> bool:
+    """Whether a user would miss something, or would see no gain beyond what writing as int8 anew changes by itself."""
+    lost = (
+        after.landmarks_percent > before.landmarks_percent * 1.005
+        or after.correlation < before.correlation - LEAST_GAIN
+        or after.presence < before.presence - LEAST_GAIN
+    )
+    gained = (
+        after.landmarks_percent < before.landmarks_percent * (1 - LEAST_GAIN)
+        or after.correlation > before.correlation + LEAST_GAIN
+    )
+    return lost or not gained
+
+
+def personalize(
+    footage: Path, teacher_path: Path, out: Path, settings: PersonalSettings = PersonalSettings(), *,
+    start: Path | None = None, cache: Path | None = None, progress: Callable[[str], None] = print,
+) -> Gain:  # fmt: skip
+    """Train a student on `footage` (a video, or a folder of videos and images) and write `out/student.onnx`.
+
+    `start` is a checkpoint (.pt) or a student.onnx, the shipped one by default; `cache` may hold a packed corpus.
+    Labels are kept in `out/labels`. Raises SourceError, AssetError, SettingsError, OutputError.
+    """
+    began = time.monotonic()
+    model = FaceModel.load()
+    net, version = _start(start, model)
+    mine = label_own(footage, teacher_path, out / "labels", settings.frames, _tell(progress))
+    poses = fit_poses(mine, model)
+    others = _others(cache, model, settings.seed) if cache else None
+    left = settings.minutes * 60 - RESERVE_SECONDS - (time.monotonic() - began)
+    if left < SHORTEST_SECONDS:
+        needed = settings.minutes + (SHORTEST_SECONDS - left) / 60
+        raise SettingsError(f"minutes {settings.minutes:g} leave no time to train; give at least {needed:.1f}")
+    choosing = _choosing(mine)
+    taught = replace(mine, validation=mine.validation | choosing)
+    sources = [(taught, poses), *([others] if others else [])]
+    lessons = [Lessons(*source, model, None, out, settings.seed) for source in sources]
+    trained = int((~taught.validation).sum())
+    progress(f"training {left / 60:.1f} min on {trained} frames")
+    tuned, steps = _tune(net, lessons, _spread(sources), settings, left, progress)
+    tuned = _part_of_the_way(net, tuned, replace(mine, validation=choosing), poses, model)
+    with tempfile.TemporaryDirectory() as folder:
+        first, last = start, Path(folder) / "after.onnx"
+        if start and start.suffix != ".onnx":
+            first = Path(folder) / "before.onnx"
+            write_student(net, _crops(sources), first, version)
+        write_student(tuned, _crops(sources), last, f"{version}+personal")
+        before, after = (_standing(evaluate(mine, poses, HELD, student)) for student in (first, last))
+        elsewhere = [_standing(evaluate(*others, OTHERS_HELD, student)) for student in (first, last) if others]
+        path = None if no_better(before, after) else _put(last, out / "student.onnx")
+    others_before, others_after = elsewhere or (None, None)
+    return Gain(trained, int(mine.validation.sum()), steps, before, after, others_before, others_after, path)
+
+
+def _put(made: Path, path: Path) -> Path:
+    with whole(path) as part:
+        shutil.copyfile(made, part)
+    return path
+
+
+def _tell(progress: Callable[[str], None]) -> Callable[[int, int, int], None]:
+    return lambda done, total, faces: progress(f"{done} of {total} files labelled, {faces} faces")
+
+
+def _start(path: Path | None, model: FaceModel) -> tuple[Student, str]:
+    """The network to start from and its version."""
+    if path is not None and path.suffix != ".onnx":
+        return averaged(path), "1.0"
+    net, stamps = thaw(path)
+    trained_for = stamps.get("face_model", "")
+    if trained_for != model.hash.hex():
+        raise AssetError(
+            f"{path or 'the shipped student'} was trained for face model {trained_for or 'unknown'}, but "
+            f"{model.hash.hex()} is loaded; give the pair that belongs together"
+        )
+    return net, stamps.get("version", "").removesuffix("+personal")
+
+
+def _others(cache: Path, model: FaceModel, seed: int) -> tuple[Corpus, Poses] | None:
+    """Some of the general corpus, in memory; None where there is none."""
+    if not (cache / "corpus/labels.npz").is_file():
+        return None
+    packed, rng = load(cache, in_memory=False), np.random.default_rng(seed)
+    chosen = np.sort(np.concatenate([
+        rng.permutation(np.flatnonzero(packed.validation == held))[:most]
+        for held, most in ((False, OTHERS), (True, OTHERS_HELD))
+    ]))  # fmt: skip
+    some = Corpus(**{field.name: getattr(packed, field.name)[chosen] for field in fields(Corpus)})
+    return some, fit_poses(some, model)
+
+
+def _spread(sources: list[tuple[Corpus, Poses]]) -> np.ndarray:
+    """float32 [52]: how much each shape moves in people at large, as far as we can know."""
+    spreads = [score_std(corpus) for corpus, _ in sources]
+    result: np.ndarray = spreads[1] if len(spreads) > 1 else np.maximum(spreads[0], LEAST_SPREAD)
+    return result
+
+
+def _crops(sources: list[tuple[Corpus, Poses]]) -> Iterator[np.ndarray]:
+    return chain(*(calibration_crops(*source) for source in sources))
+
+
+def _tune(
+    net: Student, lessons: list[Lessons], spread: np.ndarray, settings: PersonalSettings, seconds: float,
+    progress: Callable[[str], None],
+) -> tuple[Student, int]:  # fmt: skip
+    """Train on the first of `lessons`, and on the second now and then, for `seconds` or the most steps."""
+    recipe = TrainSettings(
+        minutes=seconds / 60, batch=settings.batch, learning_rate=settings.learning_rate, weight_decay=0.0,
+        muon_learning_rate=settings.muon_learning_rate, warmup_share=0.1, average_decay=0.99, seed=settings.seed,
+    )  # fmt: skip
+    run = Run(lessons[0].model, spread, recipe)
+    for copy in (run.net, run.average):
+        copy.load_state_dict(net.state_dict())
+        copy.eval()  # the norms' statistics are those of many people; a few frames would spoil them
+    home = [weight.detach().clone() for weight in run.net.parameters()]
+    rng, began, told = np.random.default_rng(settings.seed), time.monotonic(), 0.0
+    while run.seconds < seconds:
+        which = len(lessons) > 1 and rng.random() < settings.others_share
+        run.step(lessons[which].batch(settings.batch))
+        with torch.no_grad():
+            for weight, first in zip(run.net.parameters(), home, strict=True):
+                weight.lerp_(first, settings.pull * run.pace())
+        run.seconds = max(time.monotonic() - began, seconds * run.steps / settings.most_steps)
+        if run.seconds - told > 60:
+            told = run.seconds
+            progress(f"step {run.steps}, {run.seconds / seconds:.0%}")
+    return run.average.cpu(), run.steps
+
+
+def _choosing(mine: Corpus) -> np.ndarray:
+    """bool [N]: the end of what is not held out of each clip, and of the images."""
+    chosen = np.zeros(len(mine), bool)
+    for rows in sequences(mine.kind, mine.clip):
+        free = rows[~mine.validation[rows]]
+        chosen[free[len(free) - int(len(free) * CHOOSING_SHARE) :]] = True
+    return chosen
+
+
+def _part_of_the_way(start: Student, end: Student, shown: Corpus, poses: Poses, model: FaceModel) -> Student:
+    """Of the networks between `start` and `end` the one that is best on the validation rows of `shown`."""
+    if not shown.validation.any():
+        return end
+
+    def errors(net: Student) -> tuple[float, float]:
+        rows = accuracy(net, shown, poses, model)
+        r = [row.correlation for row in rows if not np.isnan(row.correlation)]
+        return float(np.mean([row.landmarks_percent for row in rows])), 1 - float(np.mean(r)) if r else 1.0
+
+    def loss(net: Student) -> float:
+        shares = [now / max(before, 1e-6) for now, before in zip(errors(net), first, strict=True)]
+        return sum(shares) + LOSS_COUNTS * sum(max(share - 1, 0.0) for share in shares)
+
+    first = errors(start)
+    return min((_between(start, end, way) for way in WAYS), key=loss)
+
+
+def _between(start: Student, end: Student, way: float) -> Student:
+    net = deepcopy(end)
+    first = start.state_dict()
+    mixed = {name: torch.lerp(first[name], last, way) if last.is_floating_point() else last
+             for name, last in end.state_dict().items()}  # fmt: skip
+    net.load_state_dict(mixed)
+    return net
+
+
+def _standing(rows: list[Held]) -> Standing:
+    """Over all kinds of data, by their number of faces."""
+    weight = np.array([row.faces for row in rows], float)
+    share = weight / weight.sum()
+    known = ~np.isnan([row.correlation for row in rows])
+    correlation = [row.correlation for row in rows]
+    r = float(np.average(np.array(correlation)[known], weights=weight[known])) if known.any() else float("nan")
+    flat = [float(share @ np.array([getattr(row, name) for row in rows])) for name in ("landmarks_percent", "presence")]
+    return Standing(flat[0], r, flat[1])

@@ -1,0 +1,63 @@
+"""A file is written whole or not at all.
+
+Given the path a file will have it hands out one to write to, beside it, and puts that in place at the end. Whoever
+stops midway leaves what stood there before; a disk that is full is one clear error. It knows nothing of contents.
+"""
+
+from __future__ import annotations
+
+import errno
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from tracker.errors import FacewireError, OutputError
+
+# Libraries that write by themselves do not say why they failed: a disk with less than this left is called full.
+FULL_BYTES = 1 << 20
+
+
+@contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """A path to write to, which becomes `path` on success and is removed otherwise.
+
+    Raises OutputError where writing failed because of the disk or the folder; other errors pass.
+    """
+    part = path.with_name(f"{path.name}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield part
+        part.replace(path)
+    except FacewireError:
+        raise
+    except (OSError, RuntimeError) as error:
+        reason = _reason(error, path.parent)
+        if reason is None:
+            raise
+        raise OutputError(f"cannot write {path}: {reason}; nothing was changed, so the command can be run again") from (
+            error
+        )
+    finally:
+        with suppress(OSError):
+            part.unlink()
+
+
+def _reason(error: BaseException, folder: Path) -> str | None:
+    """Why the disk refused, or None where it did not."""
+    if isinstance(error, OSError) and error.errno in _REASONS:
+        return _REASONS[error.errno]
+    full = folder.is_dir() and shutil.disk_usage(folder).free < FULL_BYTES
+    return _REASONS[errno.ENOSPC] if full else None
+
+
+_REASONS = {
+    errno.ENOSPC: "no space left on the disk; free some, or choose another folder",
+    errno.EDQUOT: "the disk quota is used up; free some, or choose another folder",
+    errno.EACCES: "permission denied; choose a folder of your own",
+    errno.EPERM: "permission denied; choose a folder of your own",
+    errno.EROFS: "the file system is read-only; choose another folder",
+    errno.ENOTDIR: "a part of the path is a file; choose another folder",
+    errno.EEXIST: "a part of the path is a file; choose another folder",
+    errno.EISDIR: "a folder has that name; choose another",
+}

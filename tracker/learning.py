@@ -1,0 +1,329 @@
+"""The commands that learn: `facewire distill ...`.
+
+The steps are called in the order in which they stand here. Nothing of `tracker.distill` is imported before a command
+is asked for, and nothing at run time needs it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from tracker.errors import AssetError, BackendUnavailable, SourceError
+from tracker.measuring import show_progress
+
+CACHE = Path("out/distill")
+CALIBRATION_VIEWS = 240
+
+
+@click.group()
+def distill() -> None:
+    """Learn the networks from a teacher (offline; needs the train extra).
+
+    \b
+    In this order, DATA being a folder with clips/, images/ and aflw_crops/:
+        facewire distill label DATA --teacher face_landmarker.task
+        facewire distill model --out tracker/assets/face_model.npz
+        facewire distill phantoms DATA --teacher face_landmarker.task
+        facewire distill turn
+        facewire distill synthesize DATA
+        facewire distill train DATA --minutes 70
+        facewire distill detector DATA --minutes 38
+        facewire distill export DATA --out tracker/assets
+        facewire distill evaluate
+
+    Every step can be cut: called again it goes on, or starts anew where that is quick. Files are written whole or
+    not at all.
+
+    \b
+    A student for your own face and camera:
+        facewire distill personalize ME.mp4 --teacher face_landmarker.task
+    """
+
+
+_cache = click.option(
+    "--cache", type=click.Path(path_type=Path), default=CACHE, show_default=True, help="For labels and checkpoints."
+)
+_data = click.argument("data", type=click.Path(path_type=Path))
+_teacher = click.option(
+    "--teacher", type=click.Path(path_type=Path), required=True, envvar="FACEWIRE_TEACHER", show_envvar=True,
+    help="The face_landmarker.task to learn from.",
+)  # fmt: skip
+_checkpoint = click.option(
+    "--checkpoint", type=click.Path(path_type=Path), metavar="FILE",
+    help="Start from this student.pt or student.onnx.",
+)  # fmt: skip
+
+
+@distill.command()
+@_data
+@_cache
+@_teacher
+@click.option("--workers", type=click.IntRange(1, 256), default=2, show_default=True, help="Processes.")
+def label(data: Path, cache: Path, teacher: Path, workers: int) -> None:
+    """Have the teacher label DATA.
+
+    Every clip and image goes into the cache, which is packed at the end; what is there already is kept.
+    """
+    from tracker.distill import corpus
+    from tracker.distill.label import label as label_folder
+
+    kinds = (("clips", "clips", 1), ("images", "images", 4), ("aflw_crops", "aflw", 1))
+    there = [row for row in kinds if (data / row[0]).is_dir()]
+    if not there:
+        raise SourceError(f"{data} holds none of clips/, images/ and aflw_crops/; put videos into {data / 'clips'}")
+    for folder, kind, most in there:
+        target = cache / "labels" / kind
+        label_folder(data / folder, teacher, target, workers=workers, max_faces=most, progress=_labelled)
+    packed = corpus.pack(cache, _project(data))
+    click.echo(f"packed {len(packed)} faces into {cache / 'corpus'}")
+
+
+@distill.command()
+@_data
+@_cache
+@click.option(
+    "--minutes", type=click.FloatRange(min=0, min_open=True), default=70.0, show_default=True, help="How long."
+)
+@click.option("--open", "open_only", is_flag=True, help="Train on openly licensed rows only.")
+def train(data: Path, cache: Path, minutes: float, open_only: bool) -> None:
+    """Train the student.
+
+    A second call goes on where the last one ended.
+    """
+    _need_torch()
+    from tracker.distill import train as training
+
+    settings = training.TrainSettings(minutes=minutes)
+    checkpoint = training.train(cache, _project(data), settings, open_only=open_only, progress=click.echo)
+    click.echo(f"wrote {checkpoint}")
+
+
+@distill.command()
+@_cache
+@click.option("--out", type=click.Path(path_type=Path), default=Path("face_model.npz"), show_default=True)
+@click.option("--geometry", type=click.Path(path_type=Path), help="Keep the shapes of this model, learn its colours.")
+def model(cache: Path, out: Path, geometry: Path | None) -> None:
+    """Learn the face model from the labels: mean, identities, shapes, triangles, colours."""
+    from tracker.distill import corpus, explained, shape
+    from tracker.distill.whole import whole
+    from tracker.face.model import FaceModel
+
+    packed = corpus.load(cache, in_memory=False)
+    with whole(out) as part:
+        residuals = shape.build_model(packed, part, geometry)
+    click.echo(explained.card_table(explained.explain(packed, FaceModel.load(out))))
+    for name, percent in residuals.items():
+        click.echo(f"held-out people, {name:7} {percent:.2f}% of the inter-ocular distance")
+    click.echo(f"wrote {out}")
+
+
+@distill.command()
+@_data
+@_cache
+@click.option(
+    "--minutes", type=click.FloatRange(min=0, min_open=True), default=38.0, show_default=True, help="How long."
+)
+def detector(data: Path, cache: Path, minutes: float) -> None:
+    """Train the face detector on composed views."""
+    _need_torch()
+    from tracker.distill import corpus, detector_net, lessons, scenes
+    from tracker.distill import train as training
+    from tracker.face.model import FaceModel
+
+    packed, folder = corpus.load(cache), _project(data)
+    poses = training.poses_of(cache, packed, FaceModel.load())
+    views = scenes.Scenes(packed, poses, folder, cache, lessons.sparse_faces(folder))
+    detector_net.train_detector(views, cache / "detector.pt", minutes, progress=click.echo)
+    click.echo(f"wrote {cache / 'detector.pt'}")
+
+
+@distill.command()
+@_data
+@_cache
+@_teacher
+@click.option("--count", type=click.IntRange(min=1), default=4000, show_default=True, help="At most so many.")
+@click.option(
+    "--minutes", type=click.FloatRange(min=0, min_open=True), default=8.0, show_default=True, help="How long."
+)
+def phantoms(data: Path, cache: Path, teacher: Path, count: int, minutes: float) -> None:
+    """Mine what the shipped networks take for a face where there is none.
+
+    Faces of the training pictures are covered in many ways; what still passes for one is kept, to be taught as none.
+    """
+    from tracker.distill import phantoms as haunting
+
+    found = haunting.mine(_project(data), teacher, cache, count=count, minutes=minutes, progress=show_progress)
+    click.echo(f"wrote {found} phantoms to {cache / haunting.FILE}")
+
+
+@distill.command()
+@_cache
+@click.option("--count", type=click.IntRange(min=2), default=10_000, show_default=True, help="Faces, in pairs.")
+def turn(cache: Path, count: int) -> None:
+    """Turn labelled faces out of plane, up to profile.
+
+    The teacher finds few faces beyond 60 degrees; those it finds are turned on, landmarks and all.
+    """
+    _need_torch()
+    from tracker.distill import turn as turning
+
+    click.echo(f"wrote {turning.turn_faces(cache, count, progress=click.echo)}")
+
+
+@distill.command()
+@_data
+@_cache
+@click.option("--count", type=click.IntRange(min=2), default=12_000, show_default=True, help="Faces.")
+def synthesize(data: Path, cache: Path, count: int) -> None:
+    """Render faces of which everything is known.
+
+    DATA/ict holds the ICT-FaceKit model; its coefficients are exact, which no teacher's are.
+    """
+    from tracker.distill import synthesize as rendering
+
+    click.echo(f"wrote {rendering.synthesize(cache, _project(data), count, progress=click.echo)}")
+
+
+@distill.command()
+@_data
+@_cache
+@click.option("--out", type=click.Path(path_type=Path), default=Path("assets"), show_default=True, help="Folder.")
+def export(data: Path, cache: Path, out: Path) -> None:
+    """Write what was trained as int8 ONNX, calibrated on the training faces."""
+    _need_torch()
+    from tracker.distill import corpus, lessons, scenes
+    from tracker.distill import export as exporting
+    from tracker.distill import train as training
+    from tracker.face.model import FaceModel
+
+    out.mkdir(parents=True, exist_ok=True)
+    packed = corpus.load(cache, in_memory=False)
+    trained = {name: cache / f"{name}.pt" for name in ("student", "detector") if (cache / f"{name}.pt").is_file()}
+    if not trained:
+        raise AssetError(f"{cache} holds no checkpoint; run `facewire distill train DATA` first")
+    poses = training.poses_of(cache, packed, FaceModel.load())
+    if "student" in trained:
+        for row in exporting.export_student(trained["student"], packed, poses, out / "student.onnx"):
+            click.echo(
+                f"standard deviations, {row.block:10} {row.law:8} times {row.factor:.2f}, calibration error "
+                f"{row.before:.1%}, then {row.after:.1%}"
+            )
+    if "detector" in trained:
+        folder = _project(data)
+        views = scenes.Scenes(packed, poses, folder, cache, lessons.sparse_faces(folder)).batch(CALIBRATION_VIEWS)[0]
+        exporting.export_detector(trained["detector"], views, out / "detector.onnx")
+    click.echo(f"wrote {', '.join(str(out / f'{name}.onnx') for name in trained)}")
+
+
+@distill.command()
+@_cache
+@click.option("--student", type=click.Path(path_type=Path), help="An ONNX file; the shipped one by default.")
+def evaluate(cache: Path, student: Path | None) -> None:
+    """Compare the student with the teacher on the people kept aside."""
+    _need_torch()
+    from tracker.distill import corpus
+    from tracker.distill import evaluate as evaluating
+    from tracker.distill import train as training
+    from tracker.face.model import FaceModel
+
+    packed = corpus.load(cache, in_memory=False)
+    if not packed.validation.any():
+        raise SourceError(f"{cache} keeps nobody aside: too few people are labelled; label more clips or images")
+    poses = training.poses_of(cache, packed, FaceModel.load())
+    for row in evaluating.evaluate(packed, poses, student=student):
+        click.echo(
+            f"{row.kind:7} {row.faces:5} faces  landmarks {row.landmarks_percent:.2f}% of inter-ocular  shapes r "
+            f"{row.correlation:.3f}  presence {row.presence:.1%}  within one std {row.expression_coverage:.1%}"
+        )
+
+
+@distill.command()
+@click.argument("footage", type=click.Path(path_type=Path))
+@_cache
+@_teacher
+@_checkpoint
+@click.option("--out", type=click.Path(path_type=Path), default=Path("personal"), show_default=True, help="Folder.")
+@click.option(
+    "--minutes", type=click.FloatRange(min=0, min_open=True), default=8.0, show_default=True, help="How long, in all."
+)
+def personalize(
+    footage: Path, cache: Path, teacher: Path, checkpoint: Path | None, out: Path, minutes: float
+) -> None:  # fmt: skip
+    """Train a student for the face and camera of FOOTAGE.
+
+    FOOTAGE is a video, or a folder of videos and images, of one person; its last fifth is kept out of the training and
+    judges it. A corpus in the cache is mixed in. Nothing is written when the student got worse.
+
+    \b
+    Example:
+        facewire distill personalize ME.mp4 --teacher face_landmarker.task --out mine
+        facewire run v4l2:/dev/video0 --student mine/student.onnx
+    """
+    _need_torch()
+    from tracker.distill import personalize as personal
+
+    settings = personal.PersonalSettings(minutes=minutes)
+    gain = personal.personalize(
+        footage, teacher, out, settings, start=checkpoint, cache=cache, progress=click.echo
+    )  # fmt: skip
+    click.echo(str(gain))
+    if gain.path is None:
+        raise AssetError(
+            f"the student got no better on the frames held out of {footage}, so nothing was written; give more footage"
+        )
+    click.echo(f"wrote {gain.path}; use it with: facewire run SOURCE --student {gain.path}")
+
+
+@distill.command()
+@_data
+@_cache
+@_checkpoint
+@click.option("--out", type=click.Path(path_type=Path), default=Path("bench/results/ablation.json"), show_default=True)
+@click.option("--steps", type=click.IntRange(min=1), default=3000, show_default=True, help="Of every arm.")
+@click.option("--batch", type=click.IntRange(min=2), default=128, show_default=True)
+@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--arm", "only", multiple=True, help="Only this one, such as 'all' or 'without guides'; can be repeated.")
+def ablate(data: Path, cache: Path, checkpoint: Path | None, out: Path, only: tuple[str, ...], **flags: int) -> None:
+    """Train with and without each idea of the recipe.
+
+    Every arm starts from the same weights, random ones by default. Arms that OUT holds are kept; a run that was cut
+    goes on.
+    """
+    _need_torch()
+    from tracker.distill import ablate as ablating
+
+    settings = ablating.AblateSettings(**flags)
+    click.echo(ablating.ablate(cache, _project(data), out, settings, start=checkpoint, only=only, progress=click.echo))
+    click.echo(f"wrote {out}")
+
+
+@distill.command()
+@_cache
+@click.option("--out", type=click.Path(path_type=Path), default=Path("demo.mp4"), show_default=True)
+def clip(cache: Path, out: Path) -> None:
+    """Render the demo clip from the face model and the mean texture of the training people."""
+    from tracker.distill import clip as clips
+    from tracker.distill import corpus, texture
+    from tracker.face.model import FaceModel
+
+    face_model = FaceModel.load()
+    clips.render_clip(face_model, texture.learn_texture(corpus.load(cache, in_memory=False), face_model), out)
+    click.echo(f"wrote {out}")
+
+
+def _need_torch() -> None:
+    try:
+        import torch  # noqa: F401
+    except ImportError as error:
+        raise BackendUnavailable(f"training needs torch ({error}): pip install 'facewire[train]'") from error
+
+
+def _project(data: Path) -> Path:
+    """The folder that holds `train/` and the manifest, given it or its `train/`."""
+    return data.parent if data.name == "train" else data
+
+
+def _labelled(done: int, total: int, faces: int) -> None:
+    show_progress(done, total, f"files, {faces} faces")

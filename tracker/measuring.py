@@ -1,0 +1,76 @@
+"""The commands that measure: `facewire bench ...`.
+
+Each bench is a module of `tracker.bench` with `Settings`, `measure` and `report`; its command is made from that.
+Nothing of it is imported before its command is asked for, and nothing at run time needs it.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import click
+
+from tracker.errors import BackendUnavailable
+from tracker.settings import SettingsCommand, build
+
+# Name -> what it measures and an example. The first field of the module's Settings is the positional argument.
+BENCHES = {
+    "latency": (
+        "How long from a decoded frame to its message, by stage, beside MediaPipe on the same frames.",
+        "facewire bench latency talk.mp4 --peer mediapipe --teacher face_landmarker.task --one-core",
+    ),
+    "accuracy": (
+        "Agreement with the teacher on clips, and error against truth on AFLW2000-3D and 300-W.",
+        "facewire bench accuracy data/eval --teacher face_landmarker.task",
+    ),
+    "detector": (
+        "Recall by size of face, and false faces per thousand faceless frames.",
+        "facewire bench detector data/eval",
+    ),
+    "kernels": ("Every backend of every kernel, or of one.", "facewire bench kernels crop_roi"),
+    "runtimes": ("The student on OpenVINO and on ONNX Runtime.", "facewire bench runtimes"),
+}
+
+
+@click.group()
+def bench() -> None:
+    """Measure: each prints a table and ends in one JSON line."""
+
+
+def _module(name: str) -> Any:
+    try:
+        return import_module(f"tracker.bench.{name}")
+    except ImportError as error:
+        raise BackendUnavailable(f"bench {name} needs more ({error}): pip install 'facewire[bench]'") from error
+
+
+def _bench_command(name: str, text: str, example: str) -> SettingsCommand:
+    def measure(out: Path | None, **flags: Any) -> None:
+        from tracker.bench.report import emit
+
+        module = _module(name)
+        result = module.measure(build(module.Settings, flags), show_progress)
+        emit(name, module.report(result), result, out)
+
+    return SettingsCommand(
+        name,
+        sections=lambda: {name: _module(name).Settings},
+        argument=True,
+        callback=measure,
+        params=[click.Option(["--out"], type=click.Path(path_type=Path), metavar="FILE", help="Write the JSON line.")],
+        help=f"{text}\n\n\b\nExample:\n    {example}",
+    )
+
+
+for _name, (_text, _example) in BENCHES.items():
+    bench.add_command(_bench_command(_name, _text, _example))
+
+
+def show_progress(done: int, total: int, text: str) -> None:
+    """One line that overwrites itself, for a person only: a log keeps nothing of it."""
+    if sys.stderr.isatty():
+        end = "\n" if done == total else "\r"
+        print(f"\x1b[K{done} of {total}  {text}", end=end, file=sys.stderr, flush=True)
