@@ -82,8 +82,61 @@ def _arrays(model):
 
 
 def test_saved_model_has_the_same_hash(model, tmp_path):
-    digest = save(tmp_path / "again.npz", model.version, _arrays(model))
+    basis = {"albedo_basis": model.albedo_basis} if len(model.albedo_basis) else {}
+    digest = save(tmp_path / "again.npz", model.version, {**_arrays(model), **basis})
     assert digest == model.hash == FaceModel.load(tmp_path / "again.npz").hash
+
+
+def test_files_without_an_albedo_basis_are_read(model, tmp_path):
+    save(tmp_path / "one.npz", "1.0", _arrays(model))
+    one = FaceModel.load(tmp_path / "one.npz")
+    assert one.albedo_basis.shape == (0, 478, 3) and not one.albedo_basis.flags.writeable
+    basis = np.random.default_rng(0).normal(0, 9, (3, 478, 3)).astype(np.float32)
+    digest = save(tmp_path / "two.npz", "1.0", {**_arrays(model), "albedo_basis": basis})
+    two = FaceModel.load(tmp_path / "two.npz")
+    assert np.allclose(two.albedo_basis, basis, atol=0.02)
+    assert digest == two.hash != one.hash, "the colours are part of what the hash stands for"
+
+
+def test_a_basis_that_was_changed_or_cut_is_noticed(model, tmp_path):
+    path = tmp_path / "two.npz"
+    basis = np.ones((3, 478, 3), np.float32)
+    save(path, "2.0", {**_arrays(model), "albedo_basis": basis})
+    with np.load(path) as archive:
+        content = {name: archive[name] for name in archive}
+    for wrong, match in ((basis.astype(np.float16) * 2, "hash"), (basis[:, :10], "albedo_basis has shape")):
+        np.savez(path, **{**content, "albedo_basis": wrong})
+        with pytest.raises(AssetError, match=match):
+            FaceModel.load(path)
+    np.savez(path, **{**content, "format": np.array(3)})
+    with pytest.raises(AssetError, match="reads 1 to 2"):
+        FaceModel.load(path)
+
+
+def test_shapes_move_only_what_they_should(model):
+    moved = np.linalg.norm(model.expression_mm, axis=2)
+    far = model.mean_mm[:, 1] > 40  # chin and jaw
+    for name in ("eyeBlinkLeft", "browOuterUpRight", "eyeWideLeft", "eyeLookUpRight"):
+        row = moved[ARKIT_INDEX[name]]
+        assert row[far].max() < 0.25 * row.max(), name
+    above = model.mean_mm[:, 1] < -25  # brows and forehead
+    for name in ("jawOpen", "mouthSmileLeft", "mouthPucker", "mouthRollLower"):
+        row = moved[ARKIT_INDEX[name]]
+        assert row[above].max() < 0.25 * row.max(), name
+    for left, right in (("eyeBlinkLeft", 133), ("eyeWideLeft", 33)):
+        assert moved[ARKIT_INDEX[left], right] < 0.2 * moved[ARKIT_INDEX[left]].max(), left
+
+
+def test_people_differ_alike_on_either_side(model):
+    flipped = model.identity_mm[:, model.mirror_index] * [-1, 1, 1]
+    size = np.linalg.norm(model.identity_mm.reshape(64, -1), axis=1)
+    alike = (model.identity_mm * flipped).sum((1, 2)) / size**2
+    assert (np.abs(alike) > 0.97).all(), "each component is its own mirror image, or the opposite of it"
+    assert (np.diff(size) < 0.01 * size[0]).all(), "the largest differences come first"
+    albedo = model.albedo_basis[:8]
+    for component in albedo:
+        mirrored = component[model.mirror_index]
+        assert abs((component * mirrored).sum()) / (component**2).sum() > 0.97
 
 
 def test_wrong_files_are_named(model, tmp_path):

@@ -7,7 +7,7 @@ inputs, and stamps it with the face model's hash and a version, which the run ti
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -16,13 +16,18 @@ import torch
 from torch import nn
 
 from tracker.detect.roi import Roi
+from tracker.distill.calibration import Reliability, calibrated
 from tracker.distill.corpus import Corpus
 from tracker.distill.evaluate import true_roi
 from tracker.distill.lessons import Poses
+from tracker.distill.student import Student
+from tracker.distill.whole import whole
 from tracker.face.model import FaceModel
 from tracker.regress.outputs import CROP_PX
 
 OPSET = 17
+VERSION = "2.0"
+"""Of the student."""
 CALIBRATION = 400
 """Crops that set the ranges of the int8 activations."""
 
@@ -53,7 +58,11 @@ class _Calibration:
 
 
 def quantise(path: Path, out: Path, calibration: Iterable[np.ndarray], keep_float: tuple[str, ...] = ()) -> None:
-    """Int8 weights (per channel) and activations as QDQ pairs; nodes named in `keep_float` stay as they are."""
+    """Int8 weights (per channel) and activations as QDQ pairs; nodes named in `keep_float` stay as they are.
+
+    What matrix products give is never rounded: one scale for a vector of such unlike parts as a student's would leave
+    a landmark a pixel of choice.
+    """
     from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quantize_static
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
@@ -65,26 +74,44 @@ def quantise(path: Path, out: Path, calibration: Iterable[np.ndarray], keep_floa
             str(ready), str(out), _Calibration(calibration), quant_format=QuantFormat.QDQ, per_channel=True,
             activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8, nodes_to_exclude=list(keep_float),
             calibrate_method=CalibrationMethod.MinMax,
+            extra_options={"OpTypesToExcludeOutputQuantization": ["Gemm"]},
         )  # fmt: skip
     graph = onnx.load(str(out))
     onnx.helper.set_model_props(graph, stamps)
     onnx.save(graph, str(out))
 
 
-def export_student(checkpoint: Path, corpus: Corpus, poses: Poses, out: Path, version: str = "1.0") -> None:
-    """The averaged student of a checkpoint, int8, calibrated on training crops, stamped with the face model."""
+def export_student(
+    checkpoint: Path, corpus: Corpus, poses: Poses, out: Path, version: str = VERSION
+) -> list[Reliability]:  # fmt: skip
+    """The averaged student of a checkpoint, its standard deviations set right on the people kept aside, int8,
+    stamped with the face model. Returns what the setting right is worth, by block; nothing where nobody is kept aside.
+    """
     from tracker.distill.train import averaged
 
-    stamps = {"version": version, "face_model": FaceModel.load().hash.hex()}
+    net = averaged(checkpoint)
+    rows: list[Reliability] = []
+    if corpus.validation.any():
+        net, rows = calibrated(net, corpus, poses, FaceModel.load())
+    write_student(net, calibration_crops(corpus, poses), out, version)
+    return rows
+
+
+def calibration_crops(corpus: Corpus, poses: Poses) -> Iterator[np.ndarray]:
+    """Training crops float32 [1, 3, 128, 128], as the run time cuts them, spread over the corpus."""
     chosen = np.flatnonzero(~corpus.validation)[:: max(1, len(corpus) // CALIBRATION)]
     rng = np.random.default_rng(0)
-    crops = (_crop(corpus.patches[k], true_roi(poses, k, rng)) for k in chosen.tolist())
+    return (crop_of(corpus.patches[k], true_roi(poses, k, rng)) for k in chosen.tolist())
+
+
+def write_student(net: Student, crops: Iterable[np.ndarray], out: Path, version: str) -> None:
+    """A student, int8, calibrated on `crops`, stamped with the face model; whole or not at all."""
+    stamps = {"version": version, "face_model": FaceModel.load().hash.hex()}
     example = torch.zeros(1, 3, CROP_PX, CROP_PX)
-    with tempfile.TemporaryDirectory() as folder:
-        whole = Path(folder) / "student.onnx"
-        to_onnx(averaged(checkpoint).folded(), example, whole, stamps)
-        # One scale for a vector of such unlike parts would leave a landmark a pixel of choice: the head stays float.
-        quantise(whole, out, crops, keep_float=("/head/Gemm",))
+    with whole(out) as part, tempfile.TemporaryDirectory(dir=out.parent) as folder:
+        exact = Path(folder) / "student.onnx"
+        to_onnx(net.folded(), example, exact, stamps)
+        quantise(exact, part, crops)
 
 
 def export_detector(checkpoint: Path, views: np.ndarray, out: Path, version: str = "1.0") -> None:
@@ -94,14 +121,14 @@ def export_detector(checkpoint: Path, views: np.ndarray, out: Path, version: str
 
     net = DetectorNet()
     net.load_state_dict(torch.load(checkpoint, map_location="cpu", weights_only=True))
-    with tempfile.TemporaryDirectory() as folder:
-        whole = Path(folder) / "detector.onnx"
-        to_onnx(net, torch.zeros(1, 1, VIEW_PX, VIEW_PX), whole, {"version": version})
+    with whole(out) as part, tempfile.TemporaryDirectory(dir=out.parent) as folder:
+        exact = Path(folder) / "detector.onnx"
+        to_onnx(net, torch.zeros(1, 1, VIEW_PX, VIEW_PX), exact, {"version": version})
         inputs = (view[None, None].astype(np.float32) for view in views)
-        quantise(whole, out, inputs, keep_float=("/head/head.0/Conv", "/head/head.2/Conv"))
+        quantise(exact, part, inputs, keep_float=("/head/head.0/Conv", "/head/head.2/Conv"))
 
 
-def _crop(patch: np.ndarray, roi: Roi) -> np.ndarray:
+def crop_of(patch: np.ndarray, roi: Roi) -> np.ndarray:
     """float32 [1, 3, 128, 128], as the run time cuts it."""
     import cv2
 
