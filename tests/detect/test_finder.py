@@ -150,6 +150,7 @@ def test_what_was_looked_at_in_vain_gives_way_to_the_next_proposal():
     (face,) = finder.instead({})
     assert (phantom.roi.x_px, face.roi.x_px) == (20, 120)
     assert face.slot == phantom.slot, "one face needs one buffer"
+    assert face.track_id == phantom.track_id == 0, "a phantom costs no id"
     fits = {face.track_id: a_fit(face)}
     assert finder.instead(fits) == [] and finder.settle(fits, 0.0) == [face]
 

@@ -133,10 +133,12 @@ class Finder:
     def instead(self, fits: dict[int, Fit]) -> list[Track]:
         """After a look: drop the proposals that were no face, and return those that now have room. `fits` by track id
         are those accepted. What was refused is not proposed again for a while, so that others get their turn."""
-        for track in list(self.tracks):
+        for track in reversed(self.tracks[:]):
             if track.proposed is not None and track.track_id not in fits:
                 self._refused.append((track.proposed, self._frames))
                 self.tracks.remove(track)
+                # Nobody has seen its id yet, so the next one may have it.
+                self._next_id -= track.track_id == self._next_id - 1
         before = len(self.tracks)
         self._open(self._waiting[:LOOKS_MORE])
         return self.tracks[before:]
