@@ -132,7 +132,7 @@ class Pipeline:
         return fits
 
     def _approach(self, frame: Frame, track: Track) -> list[Fit]:
-        """A new track's square is rough: settle it, and look from beside it for a second and third opinion."""
+        """A new track's square is rough: settle it, and look from beside it for other opinions."""
         _, fit = self._see(frame, track.roi, track)
         if not fit.plausible:
             return []

@@ -11,7 +11,7 @@ cv2 = pytest.importorskip("cv2", reason="training code needs OpenCV, which comes
 
 from tracker.detect.roi import Roi  # noqa: E402
 from tracker.distill import phantoms  # noqa: E402
-from tracker.distill.corpus import _is_validation  # noqa: E402
+from tracker.distill.corpus import is_validation  # noqa: E402
 from tracker.distill.lookout import Lookout, _starts, _turned_back, agreed, besides  # noqa: E402
 from tracker.distill.phantoms import Bare, cover, load_phantoms, mine  # noqa: E402
 from tracker.errors import AssetError, SettingsError, SourceError  # noqa: E402
@@ -98,7 +98,7 @@ def test_nobody_kept_for_validation_is_mined(tmp_path: Path):
     lines = [f"train/images/{name}.jpg,person {name}" for name in names]
     (tmp_path / "manifest.csv").write_text("file,identity\n" + "\n".join(lines) + "\n")
     chosen = {path.stem for path in phantoms._pictures(tmp_path, np.random.default_rng(0))}
-    assert chosen == {name for name in names if not _is_validation(f"person {name}")}
+    assert chosen == {name for name in names if not is_validation(f"person {name}")}
     assert 0 < len(chosen) < len(names)
 
 

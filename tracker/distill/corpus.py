@@ -61,7 +61,8 @@ def _manifest(data: Path) -> dict[str, tuple[str, bool]]:
         return {row["file"]: (row["identity"], row["open"] == "1") for row in csv.DictReader(stream)}
 
 
-def _is_validation(person: str) -> bool:
+def is_validation(person: str) -> bool:
+    """Is this person kept aside? The same answer wherever it is asked."""
     return int(hashlib.sha256(person.encode()).hexdigest()[:8], 16) / 2**32 < VALIDATION_SHARE
 
 
@@ -99,7 +100,7 @@ def aflw_held_out(data: Path) -> set[str]:
     """Stems of the AFLW crops that show people kept for validation."""
     manifest = _manifest(data)
     names = {stem: manifest.get(f"train/aflw_crops/{stem}.jpg", ("", False))[0] or stem for stem in aflw_truth(data)}
-    return {stem for stem, name in names.items() if _is_validation(name)}
+    return {stem for stem, name in names.items() if is_validation(name)}
 
 
 def pack(cache: Path, data: Path) -> Corpus:
@@ -129,7 +130,7 @@ def pack(cache: Path, data: Path) -> Corpus:
             rows["scores"].append(done["scores"][keep])
             for key, value, kind_of in (
                 ("person", people.setdefault(name, len(people)), np.int32), ("clip", number, np.int32),
-                ("kind", KINDS.index(kind), np.int8), ("validation", _is_validation(name), bool),
+                ("kind", KINDS.index(kind), np.int8), ("validation", is_validation(name), bool),
                 ("open_licence", free, bool),
             ):  # fmt: skip
                 rows[key].append(np.full(count, value, kind_of))

@@ -20,7 +20,7 @@ import numpy as np
 from tracker.detect.detector import Detector
 from tracker.detect.roi import Roi
 from tracker.distill import augment
-from tracker.distill.corpus import _is_validation, aflw_truth
+from tracker.distill.corpus import aflw_truth, is_validation
 from tracker.distill.label import PATCH_PX
 from tracker.distill.lookout import Lookout, agreed, besides
 from tracker.errors import SettingsError, SourceError
@@ -221,7 +221,7 @@ def _pictures(data: Path, rng: Rng) -> list[Path]:
     chosen: list[Path] = []
     for name in LABELS_OF:  # stills first: they show more besides the face
         paths = sorted((data / "train" / name).glob("*.jpg"))
-        taught = [p for p in paths if not _is_validation(manifest.get(p.relative_to(data).as_posix(), "") or p.stem)]
+        taught = [p for p in paths if not is_validation(manifest.get(p.relative_to(data).as_posix(), "") or p.stem)]
         chosen += [taught[index] for index in rng.permutation(len(taught))]
     if not chosen:
         raise SourceError(f"{data} holds no training pictures; give a folder with train/images or train/aflw_crops")
