@@ -24,6 +24,7 @@ from tracker.face.model import FaceModel
 from tracker.face.parameters import Face, TrackState
 from tracker.kernels.backend import Kernels, choose
 from tracker.publish import FrameHeader, Publisher
+from tracker.refine.consensus import consensus, kept
 from tracker.refine.fit import Fit, Refiner
 from tracker.refine.identity import IdentityMemory
 from tracker.refine.light import Light
@@ -126,7 +127,7 @@ class Pipeline:
             others = [] if track.seen else self._approach(frame, track)
             guess, fit = self._see(frame, track.roi, track)
             if self.finder.accepts(track, fit, others):
-                fits[track.track_id] = fit
+                fits[track.track_id] = fit = self._timed("refine", consensus, fit, others)
                 if track.seen % LIGHT_EVERY == 0:
                     self._timed("refine", self.light, guess, fit, self._lighting[track.slot])
         return fits
@@ -137,7 +138,7 @@ class Pipeline:
         if not fit.plausible:
             return []
         track.roi = fit.roi()
-        return [self._see(frame, roi, track)[1] for roi in nudged(track.roi)]
+        return [kept(self._see(frame, roi, track)[1]) for roi in nudged(track.roi)]
 
     def _see(self, frame: Frame, roi: Roi, track: Track) -> tuple[Guess, Fit]:
         """One look at one square. Guess and fit share the track's buffers: only the last look's are whole."""

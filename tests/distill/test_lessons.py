@@ -7,7 +7,8 @@ cv2 = pytest.importorskip("cv2", reason="training code needs OpenCV, which comes
 
 from tracker.distill import augment  # noqa: E402
 from tracker.distill.augment import Look  # noqa: E402
-from tracker.distill.lessons import carry  # noqa: E402
+from tracker.distill.corpus import SYNTHETIC, Corpus  # noqa: E402
+from tracker.distill.lessons import Poses, carry, known_poses  # noqa: E402
 from tracker.distill.scenes import CELL_PX, CELLS, VIEW_PX, mark  # noqa: E402
 from tracker.regress.outputs import CROP_PX  # noqa: E402
 
@@ -61,3 +62,24 @@ def test_marks_read_back_as_the_head_they_were_made_from():
     assert np.isclose((y + 0.5 + truth[2, y, x]) * CELL_PX, 61, atol=1e-3)
     assert np.isclose(np.exp(truth[3, y, x]) * VIEW_PX, 48, rtol=1e-4)
     assert np.isclose(np.arctan2(truth[4, y, x], truth[5, y, x]), 0.3, atol=1e-5)
+
+
+def test_synthetic_faces_keep_the_poses_they_were_made_with(tmp_path):
+    rng = np.random.default_rng(0)
+    landmarks = rng.normal(100, 30, (4, 478, 3)).astype(np.float32)
+    made = {"landmarks": landmarks[:3], "rotation": rng.normal(size=(3, 3, 3)).astype(np.float32),
+            "scale": np.float32([1, 2, 3]), "centre": rng.normal(100, 9, (3, 2)).astype(np.float32)}  # fmt: skip
+    (tmp_path / "synthetic").mkdir()
+    np.savez(tmp_path / "synthetic/labels.npz", **made)
+    nothing = np.zeros(4, np.int32)
+    # A labelled face, and two of the three synthetic ones in another order, as an open corpus has them.
+    corpus = Corpus(
+        np.zeros((4, 1)), landmarks[[3, 2, 0, 3]], np.zeros((4, 52)), nothing, nothing,
+        np.array([0, SYNTHETIC, SYNTHETIC, 1]), nothing > 0, nothing > 0,
+    )  # fmt: skip
+    fitted = Poses(np.zeros((4, 3, 3)), np.zeros(4), np.zeros((4, 2)), np.zeros((4, 478, 2)))
+    poses = known_poses(tmp_path, corpus, fitted)
+    for name in ("rotation", "scale", "centre"):
+        found = getattr(poses, name)
+        assert np.allclose(found[[1, 2]], made[name][[2, 0]]) and not found[[0, 3]].any()
+    assert not fitted.scale.any()

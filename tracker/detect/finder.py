@@ -30,7 +30,7 @@ class FindSettings:
 
     max_faces: int = 1
     """How many people at most."""
-    acquire_presence: float = 0.97
+    acquire_presence: float = 0.9
     """The network's presence score a new face must reach, 0..1."""
     acquire_region_confidence: float = 0.06
     """The mean confidence of the face's regions that a new face must reach, 0..1."""

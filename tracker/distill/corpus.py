@@ -21,7 +21,8 @@ from tracker.distill.whole import whole
 from tracker.errors import AssetError, SourceError
 
 KINDS = ("clips", "images", "aflw")
-SHARDS = {3: "turned", 4: "synthetic"}
+TURNED, SYNTHETIC = 3, 4
+SHARDS = {TURNED: "turned", SYNTHETIC: "synthetic"}
 """Kinds that are made rather than labelled, each in a folder of its own beside the corpus."""
 VALIDATION_SHARE = 0.06
 # Where people set points on the same crop, the teacher is believed only this close to them (share of the box).

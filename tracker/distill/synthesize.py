@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 
 from tracker.distill import acting, augment
+from tracker.distill.corpus import SYNTHETIC
 from tracker.distill.correspond import Points, points_of
 from tracker.distill.ict import Ict
 from tracker.distill.label import PATCH_OF_BOX, PATCH_PX
@@ -31,8 +32,6 @@ from tracker.face.model import FaceModel
 from tracker.face.pose import ray_rotation
 from tracker.regress.outputs import ROI_CENTRE_MM
 
-SYNTHETIC = 4
-"""The kind of such a face, after the corpus' own and the turned ones."""
 FOLDER = "synthetic"
 MOMENTS = 4
 CHUNK_PEOPLE = 50

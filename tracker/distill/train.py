@@ -23,7 +23,7 @@ from torch import Tensor
 
 from tracker.distill import lifeline
 from tracker.distill.corpus import Corpus, load
-from tracker.distill.lessons import Batch, Lessons, Poses, fit_poses
+from tracker.distill.lessons import Batch, Lessons, Poses, fit_poses, known_poses
 from tracker.distill.losses import Objective, Terms, Truth, region_of_vertices
 from tracker.distill.muon import Muon
 from tracker.distill.photometric import Photometric
@@ -50,13 +50,13 @@ class TrainSettings:
 
 
 def poses_of(cache: Path, corpus: Corpus, model: FaceModel) -> Poses:
-    """Closed-form poses of the corpus, computed once per face model and choice of faces."""
+    """Poses of the corpus, once per face model and choice of faces: fitted in closed form, or known where made."""
     labels = zlib.crc32(corpus.landmarks[::61].tobytes(), len(corpus))
     path = cache / f"poses_{model.hash.hex()}_{labels:08x}.npz"
     if path.is_file():
         with np.load(path) as done:
             return Poses(**{field.name: done[field.name] for field in fields(Poses)})
-    poses = fit_poses(corpus, model)
+    poses = known_poses(cache, corpus, fit_poses(corpus, model))
     with whole(path) as part, part.open("wb") as stream:
         np.savez(stream, **{field.name: getattr(poses, field.name) for field in fields(Poses)})
     return poses

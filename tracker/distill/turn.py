@@ -16,15 +16,13 @@ import cv2
 import numpy as np
 
 from tracker.distill.bust import Frame, angles_of, drawn_out, mould, rotation_of, shown, turned, without
-from tracker.distill.corpus import Corpus, load
+from tracker.distill.corpus import TURNED, Corpus, load
 from tracker.distill.label import PATCH_PX
 from tracker.distill.lessons import Poses
 from tracker.distill.train import poses_of
 from tracker.errors import SettingsError, SourceError
 from tracker.face.model import FaceModel
 
-TURNED = 3
-"""The kind of such a face, after the corpus' `KINDS`."""
 FOLDER = "turned"
 CHUNK_PAIRS = 250
 MOST_SOURCE_YAW_DEG = 45.0
