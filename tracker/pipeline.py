@@ -7,7 +7,7 @@ the square of the last raw fit flows back, from refine to find.
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from tracker.clock import monotonic_ns
-from tracker.detect.confirm import nudged
+from tracker.detect.confirm import LOOKS, nudged
 from tracker.detect.detector import Detector
 from tracker.detect.finder import Finder, FindSettings, Track
 from tracker.detect.roi import Roi
@@ -60,7 +60,7 @@ class Pipeline:
         self.model = FaceModel.load(assets.face_model)
         self.detector = Detector(self.kernels.crop_luma, path=assets.detector)
         self.finder = Finder(self.detector, find)
-        self.regressor = Regressor(self.kernels.crop_roi, slots, self.model.hash, assets.student)
+        self.regressor = Regressor(self.kernels.crop_roi, max(slots, LOOKS), self.model.hash, assets.student)
         self.refiner = Refiner(slots, self.model, self.kernels.lift, self.kernels.align)
         self.identity = IdentityMemory(slots, len(self.model.identity_mm))
         self.light = Light(self.model)
@@ -120,30 +120,38 @@ class Pipeline:
         tracks: list[Track] = self._timed("find", search, frame)
         return tracks
 
-    def _look(self, frame: Frame, tracks: Iterable[Track]) -> dict[int, Fit]:
-        """Regress and refine each track's square; what is a face stays."""
-        fits = {}
+    def _look(self, frame: Frame, tracks: list[Track]) -> dict[int, Fit]:
+        """Regress and refine each track's square, known faces together; what is a face stays."""
+        fits: dict[int, Fit] = {}
+        known = [track for track in tracks if track.seen]
+        for track, (guess, fit) in zip(known, self._see(frame, known, [t.roi for t in known]), strict=True):
+            self._judge(track, guess, fit, [], fits)
         for track in tracks:
-            others = [] if track.seen else self._approach(frame, track)
-            guess, fit = self._see(frame, track.roi, track)
-            if self.finder.accepts(track, fit, others):
-                fits[track.track_id] = fit = self._timed("refine", consensus, fit, others)
-                if track.seen % LIGHT_EVERY == 0:
-                    self._timed("refine", self.light, guess, fit, self._lighting[track.slot])
+            if not track.seen:
+                self._approach(frame, track, fits)
         return fits
 
-    def _approach(self, frame: Frame, track: Track) -> list[Fit]:
+    def _approach(self, frame: Frame, track: Track, fits: dict[int, Fit]) -> None:
         """A new track's square is rough: settle it, and look from beside it for other opinions."""
-        _, fit = self._see(frame, track.roi, track)
-        if not fit.plausible:
-            return []
-        track.roi = fit.roi()
-        return [kept(self._see(frame, roi, track)[1]) for roi in nudged(track.roi)]
+        ((_, fit),) = self._see(frame, [track], [track.roi])
+        if fit.plausible:
+            track.roi = fit.roi()
+            rois = (*nudged(track.roi), track.roi)
+            *others, (guess, fit) = [(guess, kept(fit)) for guess, fit in self._see(frame, [track] * len(rois), rois)]
+            self._judge(track, guess, fit, [other for _, other in others], fits)
 
-    def _see(self, frame: Frame, roi: Roi, track: Track) -> tuple[Guess, Fit]:
-        """One look at one square. Guess and fit share the track's buffers: only the last look's are whole."""
-        guess = self._timed("regress", self.regressor, frame, roi, track.slot)
-        return guess, self._timed("refine", self.refiner, guess, track.slot, track.track_id)
+    def _judge(self, track: Track, guess: Guess, fit: Fit, others: list[Fit], fits: dict[int, Fit]) -> None:
+        """Take the look into `fits` if it shows a face; `others` are a new track's further looks."""
+        if self.finder.accepts(track, fit, others):
+            fits[track.track_id] = fit = self._timed("refine", consensus, fit, others)
+            if track.seen % LIGHT_EVERY == 0:
+                self._timed("refine", self.light, guess, fit, self._lighting[track.slot])
+
+    def _see(self, frame: Frame, tracks: Sequence[Track], rois: Sequence[Roi]) -> Iterator[tuple[Guess, Fit]]:
+        """Look at squares, one a track or several of the same: then a fit is good until the next is asked for."""
+        guesses = self._timed("regress", self.regressor, frame, rois)
+        for track, guess in zip(tracks, guesses, strict=True):
+            yield guess, self._timed("refine", self.refiner, guess, track.slot, track.track_id)
 
     def _as_of_now(self, track: Track) -> Face:
         """The track's estimate with its present state; one that was not seen now is held without confidence."""

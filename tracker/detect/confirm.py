@@ -14,6 +14,8 @@ from tracker.refine.fit import Fit
 
 # Share of the side, factor of the side, radians: what a detection may be wrong by, and a tracked face never minds.
 NUDGES = ((0.05, 0.88, 0.12), (-0.05, 1.14, -0.12), (0.0, 0.8, -0.25), (0.08, 1.0, 0.25))
+LOOKS = len(NUDGES) + 1
+"""At a new face, at a time: those and the one from the square itself."""
 # Sum of shift (in sides), log of size and half the turn; a true face stays below 0.12 in 99 of 100 cases. Chosen with
 # the finder's two thresholds on frames composed from training stills: of 600 in which every face is cut out, two nudges
 # and 0.4 let ten phantoms pass, four and 0.3 let two; 239 of 240 frames with a face (6% to 90% of the height) keep it

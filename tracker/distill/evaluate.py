@@ -73,7 +73,7 @@ def evaluate(corpus: Corpus, poses: Poses, limit: int = 600, student: str | Path
         rng = np.random.default_rng(0)
         errors, scores, stds, presence = [], [], [], []
         for index in chosen.tolist():
-            guess = regressor(patch_frame(corpus.patches[index]), true_roi(poses, index, rng), 0)
+            (guess,) = regressor(patch_frame(corpus.patches[index]), [true_roi(poses, index, rng)])
             fit = refiner(guess, 0)
             points = estimator.landmarks(fit.identity, fit.expression, fit.rotation, fit.center_px, fit.scale_px_per_mm)
             truth = corpus.landmarks[index]

@@ -84,7 +84,7 @@ class Eye:
         return roi, before
 
     def _see(self, frame: Frame, roi: Roi) -> Fit:
-        return self.refine(self.regress(frame, roi, 0), 0)
+        return self.refine(self.regress(frame, [roi])[0], 0)
 
 
 def cover(bare: Bare, rng: Rng, other: np.ndarray) -> np.ndarray:

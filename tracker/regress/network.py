@@ -1,8 +1,8 @@
 """A small network on the CPU: fixed input and output buffers around one ONNX Runtime session.
 
-Given an `.onnx` file it prepares it for one thread and one input shape and checks what face model it was trained for;
-afterwards nothing is copied: the caller writes into `input`, calls, and reads `output`. It does not know what either
-means.
+Given an `.onnx` file it prepares it for one thread and one input shape, of which any number of first rows can be run,
+and checks what face model it was trained for; afterwards nothing is copied: the caller writes into `input`, calls, and
+reads what it gets. It does not know what either means.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -55,15 +56,21 @@ class Network:
                 f"{shown} was trained for face model {trained_for or 'unknown'}, but {model_hash.hex()} is loaded; "
                 "give the pair that belongs together, or reinstall facewire"
             )
-        self._binding = self._session.io_binding()
-        for bind, edge, array in (
-            (self._binding.bind_input, "x", self.input), (self._binding.bind_output, "y", self.output)
-        ):  # fmt: skip
-            bind(edge, "cpu", 0, np.float32, array.shape, array.ctypes.data)
+        self._bindings = [self._bound(rows + 1) for rows in range(len(self.input))]
         self._written = self.output.view()
         self._written.setflags(write=False)
 
-    def __call__(self) -> np.ndarray:
-        """Run on what stands in `input`; returns `output` as a view that cannot be written, overwritten next time."""
-        self._session.run_with_iobinding(self._binding)
-        return self._written
+    def _bound(self, rows: int) -> Any:
+        """A binding of the first rows of both buffers."""
+        binding = self._session.io_binding()
+        for bind, edge, array in (
+            (binding.bind_input, "x", self.input[:rows]), (binding.bind_output, "y", self.output[:rows])
+        ):  # fmt: skip
+            bind(edge, "cpu", 0, np.float32, array.shape, array.ctypes.data)
+        return binding
+
+    def __call__(self, rows: int | None = None) -> np.ndarray:
+        """Run on the first `rows` rows of `input`, all by default; returns those of `output` as a view that cannot be
+        written, overwritten next time."""
+        self._session.run_with_iobinding(self._bindings[(rows or len(self.input)) - 1])
+        return self._written[:rows]
