@@ -9,6 +9,7 @@ from tracker.face.model import FaceModel
 from tracker.refine.fit import Refiner
 from tracker.refine.identity import IdentityMemory
 from tracker.refine.light import Light, harmonics
+from tracker.regress.guides import guides_at_rest
 from tracker.regress.outputs import CROP_PX, ROI_CENTRE_MM, ROI_SIDE_MM, SLICES, WIDTH
 from tracker.regress.regressor import Guess
 
@@ -57,8 +58,12 @@ def test_a_fit_keeps_its_pose_when_its_slot_is_used_again():
 
 def test_far_off_guesses_are_not_followed():
     refiner = Refiner(1, FaceModel.load())
-    assert not refiner(a_guess(Roi(0, 0, 100, 0), log_scale=1.4), 0).plausible
-    assert not refiner(a_guess(Roi(0, 0, 100, 0), centre=[0.8, 0]), 0).plausible
+    from_middle = guides_at_rest(FaceModel.load()) - [0.5, 0.5, 0]
+    for grown, moved, plausible in ((1.0, 0.0, True), (1.5, 0.3, True), (3.0, 0.0, False), (0.3, 0.0, False),
+                                    (1.0, 0.7, False)):  # fmt: skip
+        guides = (grown - 1) * from_middle + [moved, 0, 0]
+        fit = refiner(a_guess(Roi(50, 90, 100, 0.7), guides=guides.ravel()), 0)
+        assert fit.plausible == plausible, (grown, moved)
 
 
 def test_identity_settles_and_does_not_mix_people():

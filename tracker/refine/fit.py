@@ -26,6 +26,8 @@ from tracker.regress.regressor import Guess
 # A landmark error of this share of the crop halves a region's confidence; about 4% of the inter-ocular distance.
 HALF_TRUST = 0.015
 PLAUSIBLE_LOG_SCALE = 0.9
+# In sides: a head whose middle is on the square's edge or beyond was not what the square showed.
+FURTHEST = 0.5
 # How much the guides' depth counts in the pose, beside their place in the picture.
 DEPTH_SHARE = 0.3
 # From here to the regions' the logarithms of the standard deviations stand together in the vector.
@@ -73,12 +75,23 @@ class Fit:
 
     def roi(self) -> Roi:
         """The square to look at in the next frame."""
-        (a, b, c), (d, e, f), _ = self.rotation.tolist()
-        u, v, w = ROI_CENTRE_MM
-        x_px, y_px = self.center_px.tolist()
-        scale = self.scale_px_per_mm
-        x_px, y_px = x_px + scale * (a * u + b * v + c * w), y_px + scale * (d * u + e * v + f * w)
-        return Roi(x_px, y_px, scale * ROI_SIDE_MM, math.atan2(d - b, a + e))
+        return _square(self.rotation, self.center_px, self.scale_px_per_mm)
+
+
+def _square(rotation: np.ndarray, center_px: np.ndarray, scale_px_per_mm: float) -> Roi:
+    """Around a head of that pose."""
+    (a, b, c), (d, e, f), _ = rotation.tolist()
+    u, v, w = ROI_CENTRE_MM
+    x_px, y_px = center_px.tolist()
+    x_px, y_px = x_px + scale_px_per_mm * (a * u + b * v + c * w), y_px + scale_px_per_mm * (d * u + e * v + f * w)
+    return Roi(x_px, y_px, scale_px_per_mm * ROI_SIDE_MM, math.atan2(d - b, a + e))
+
+
+def _plausible(found: Roi, looked_at: Roi) -> bool:
+    """Is that about the size and the place of the square in which it was seen?"""
+    away = math.hypot(found.x_px - looked_at.x_px, found.y_px - looked_at.y_px)
+    ratio = found.side_px / looked_at.side_px
+    return away < FURTHEST * looked_at.side_px and abs(math.log(max(ratio, 1e-9))) < PLAUSIBLE_LOG_SCALE
 
 
 class Refiner:
@@ -110,10 +123,11 @@ class Refiner:
             self._mean, self._basis, coefficients, self._rest, output[_GUIDES], output[_GUIDES_STD], DEPTH_SHARE,
             (roi.x_px, roi.y_px, roi.side_px, roi.roll_rad), numbers[:12],
         )  # fmt: skip
-        scale, trust, x, y, log_scale = numbers[11:].tolist()
+        scale, trust = numbers[11:13].tolist()
+        rotation, center_px = numbers[:9].reshape(3, 3), numbers[9:11]
         identity_std, rotation_std, centre_std, scale_std = std[_OTHER_STD].tolist()
         return Fit(
-            track_id, expression, identity, numbers[:9].reshape(3, 3), numbers[9:11], scale,
+            track_id, expression, identity, rotation, center_px, scale,
             guess.presence, regions, trust, std[:52], identity_std, rotation_std, centre_std * roi.side_px, scale_std,
-            -PLAUSIBLE_LOG_SCALE < log_scale < PLAUSIBLE_LOG_SCALE and -0.5 < x < 0.5 and -0.5 < y < 0.5,
+            _plausible(_square(rotation, center_px, scale), roi),
         )  # fmt: skip
