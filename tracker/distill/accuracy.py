@@ -16,13 +16,11 @@ from tracker.detect.roi import Roi
 from tracker.distill.corpus import KINDS, Corpus
 from tracker.distill.evaluate import true_roi
 from tracker.distill.export import crop_of
+from tracker.distill.guided import guided
 from tracker.distill.lessons import SPARSE, Poses, carry
 from tracker.distill.student import Decoder, Student, rotation_from_6d
 from tracker.face import topology
 from tracker.face.model import FaceModel
-from tracker.kernels.backend import choose
-from tracker.refine.fit import DEPTH_SHARE
-from tracker.regress.guides import guides_at_rest
 from tracker.regress.outputs import CROP_PX, SLICES
 
 NARROWEST_PX = 12.0
@@ -88,7 +86,7 @@ def _accuracy(
     return Accuracy(
         kind, len(rows), _percent(points, truth), _percent(guides, truth, topology.GUIDES),
         _correlation(out[:, SLICES["expression"]].numpy(), corpus.scores[rows]), _degrees(stated, turned),
-        _degrees(guided(out, model), turned), _within(out, corpus.person[rows]),
+        _degrees(guided(out.numpy(), model).rotation, turned), _within(out, corpus.person[rows]),
     )  # fmt: skip
 
 
@@ -116,23 +114,6 @@ def turned(net: Student, faces: list[tuple[np.ndarray, np.ndarray]], model: Face
     box = np.sqrt(np.prod(np.nanmax(marks, 1) - np.nanmin(marks, 1), axis=1))
     error = np.linalg.norm(mesh[:, [v for _, v in SPARSE], :2] - marks[:, [p for p, _ in SPARSE]], axis=2)
     return Turned(len(faces), float(np.mean(np.nanmean(error, 1) / box)) * 100)
-
-
-def guided(out: torch.Tensor, model: FaceModel) -> np.ndarray:
-    """Rotations [N, 3, 3] that put the face model's points onto the guides, as the run time finds them; where none
-    follows, the identity."""
-    at, align, rest = list(topology.GUIDES), choose().align, guides_at_rest(model)
-    mean = np.ascontiguousarray(model.mean_mm[at], np.float32)
-    basis = np.ascontiguousarray(np.concatenate([model.expression_mm[:, at], model.identity_mm[:, at]]), np.float32)
-    middle = CROP_PX / 2
-    rotations = np.tile(np.eye(3), (len(out), 1, 1))
-    for row, vector in enumerate(np.ascontiguousarray(out.numpy(), np.float32)):
-        weights = np.concatenate([vector[SLICES["expression"]].clip(0, 1), vector[SLICES["identity"]]])
-        pose = np.zeros(12)
-        offset, log_std = vector[SLICES["guides"]], vector[SLICES["guides_log_std"]]
-        if align(mean, basis, weights, rest, offset, log_std, DEPTH_SHARE, (middle, middle, CROP_PX, 0.0), pose):
-            rotations[row] = pose[:9].reshape(3, 3)
-    return rotations
 
 
 def _crop_from_px(roi: Roi) -> np.ndarray:

@@ -17,13 +17,14 @@ from scipy.special import erf
 
 from tracker.distill.corpus import Corpus
 from tracker.distill.evaluate import true_roi
+from tracker.distill.guided import guided
 from tracker.distill.lessons import Poses, carry
 from tracker.distill.losses import MAX_LOG_STD, MIN_LOG_STD, region_of_vertices
 from tracker.distill.student import Decoder, Student
 from tracker.face.model import FaceModel
 from tracker.face.topology import GUIDES
 from tracker.kernels.backend import choose
-from tracker.regress.outputs import CROP_PX, ROI_SIDE_MM, SLICES
+from tracker.regress.outputs import CROP_PX, SLICES
 
 Law = Literal["laplace", "normal", "rayleigh"]
 LAWS: tuple[Law, ...] = ("laplace", "normal", "rayleigh")
@@ -106,29 +107,30 @@ def choose_rows(corpus: Corpus, limit: int) -> np.ndarray:
 
 
 def measure(net: Student, corpus: Corpus, poses: Poses, model: FaceModel, limit: int = 900) -> dict[str, Errors]:
-    """Every block's errors on held-out people. Where a block says something of a whole (a region, a rotation), the
-    error is a length; the centre's is along each axis, the identity's per coefficient, half between two frames."""
+    """Every block's errors on held-out people; pose and mesh are those that the guides give, as published. Where a
+    block says something of a whole (a region, a rotation), the error is a length; the centre's is along each axis, the
+    identity's per coefficient, half between two frames."""
     rows = choose_rows(corpus, limit)
     vectors, warps = predict(net, corpus, poses, model, rows)
     out = torch.tensor(vectors, dtype=torch.float32)
     decoder = Decoder(model)
     with torch.inference_mode():
-        points, rotation = (part.numpy().astype(np.float64) for part in decoder(out))
         guides = decoder.guides(out).numpy()
+    heads = guided(vectors, model)
     truth = np.array([carry(corpus.landmarks[row], warp) for row, warp in zip(rows, warps, strict=True)])
-    off = np.linalg.norm((points - truth)[..., :2], axis=2) / CROP_PX
+    off = np.linalg.norm((heads.points - truth)[..., :2], axis=2) / CROP_PX
     zoom = np.sqrt(np.abs(np.linalg.det(warps[:, :, :2])))
     turn = np.zeros((len(rows), 3, 3))
     turn[:, 2, 2], turn[:, :2, :2] = 1, warps[:, :, :2] / zoom[:, None, None]
-    cosine = (np.einsum("nij,nij->n", rotation, turn @ poses.rotation[rows]) - 1) / 2
+    cosine = (np.einsum("nij,nij->n", heads.rotation, turn @ poses.rotation[rows]) - 1) / 2
     centre = np.einsum("nij,nj->ni", warps[:, :, :2], poses.centre[rows]) + warps[:, :, 2]
-    true_scale = np.log(poses.scale[rows] * zoom * ROI_SIDE_MM / CROP_PX)[:, None]
+    growth = np.log(heads.scale / (poses.scale[rows] * zoom))
     scores = np.abs(np.clip(vectors[:, SLICES["expression"]], 0, 1) - corpus.scores[rows])
     moving = corpus.scores[rows].std(0) > MOVES
     sizes = {
         "rotation": np.arccos(np.clip(cosine, -1, 1))[:, None],
-        "centre": np.abs(vectors[:, SLICES["centre"]] + 0.5 - centre / CROP_PX),
-        "scale": np.abs(vectors[:, SLICES["log_scale"]].clip(-1.5, 1.5) - true_scale),
+        "centre": np.abs(heads.centre() - centre) / CROP_PX,
+        "scale": np.abs(growth)[:, None],
         "regions": off @ region_of_vertices(decoder.mean).numpy().T.astype(np.float64),
         "guides": np.linalg.norm((guides - truth[:, list(GUIDES)])[..., :2], axis=2) / CROP_PX,
     }
