@@ -183,19 +183,25 @@ def score_std(corpus: Corpus) -> np.ndarray:
 
 @contextmanager
 def drawing(lessons: Lessons, size: int, seed: int) -> Iterator[multiprocessing.Queue]:
-    """Batches of `size` rows, drawn ahead in another process."""
+    """Batches of `size` rows, drawn ahead in other processes: one, or where a GPU does the steps, as many as there are
+    cores to spare."""
     import cv2
 
     # A fork does not take OpenCV's threads along, and the child would wait for them for ever: end them first.
     cv2.setNumThreads(1)
     context = multiprocessing.get_context("fork")
-    queue: multiprocessing.Queue = context.Queue(4)
-    drawer = context.Process(target=_draw, args=(queue, lessons, size, seed), daemon=True)
-    drawer.start()
+    count = max(1, (os.cpu_count() or 1) - 2) if torch.cuda.is_available() else 1
+    queue: multiprocessing.Queue = context.Queue(4 * count)
+    drawers = [
+        context.Process(target=_draw, args=(queue, lessons, size, seed + 7919 * k), daemon=True) for k in range(count)
+    ]
+    for drawer in drawers:
+        drawer.start()
     try:
         yield queue
     finally:
-        drawer.kill()
+        for drawer in drawers:
+            drawer.kill()
 
 
 def _loop(run: Run, queue: multiprocessing.Queue, path: Path, progress: Callable[[str], None]) -> None:
