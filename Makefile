@@ -7,10 +7,14 @@ PYTHON ?= $(shell for python in python3 python3.12 python3.13 python3.11 python;
 BIN := .venv/bin
 CORE := .venv/.installed-core
 ALL := .venv/.installed-all
+TRAIN := .venv/.installed-train
 CLIP ?=
 OUT ?= out/demo
 
-.PHONY: help demo test setup lint bench clean
+MINUTES ?= 180
+DISTILL := $(BIN)/facewire distill
+
+.PHONY: help demo test setup lint bench weights named clean
 .DEFAULT_GOAL := help
 
 help:
@@ -19,6 +23,7 @@ help:
 	@echo 'make setup   install everything that tests, checks and benchmarks need into .venv, run nothing'
 	@echo 'make lint    ruff and mypy'
 	@echo 'make bench   latency against MediaPipe on a clip: make bench CLIP=talk.mp4 TEACHER=face_landmarker.task'
+	@echo 'make weights all of tracker/assets anew, in about five hours on two cores, resumable: make weights DATA=data TEACHER=face_landmarker.task'
 	@echo 'make clean   remove .venv, builds and outputs'
 
 demo: $(CORE)
@@ -40,6 +45,22 @@ bench: $(ALL)
 	@test -n "$(CLIP)" || { echo 'make bench: name a clip: make bench CLIP=talk.mp4 [TEACHER=face_landmarker.task]' >&2; exit 2; }
 	@$(BIN)/facewire bench latency "$(CLIP)" $(if $(TEACHER),--peer mediapipe --teacher "$(TEACHER)")
 	@$(BIN)/facewire bench kernels
+
+named:
+	@test -d "$(DATA)/train" && test -f "$(TEACHER)" || { echo 'make weights: name data and teacher: make weights DATA=data TEACHER=face_landmarker.task [MINUTES=180]' >&2; exit 2; }
+
+# Every step goes on where it was cut. The networks are trained through the face model that the second one writes.
+weights: named $(TRAIN)
+	$(DISTILL) label "$(DATA)/train" --teacher "$(TEACHER)"
+	$(DISTILL) model --out tracker/assets/face_model.npz
+	$(DISTILL) clip --out tracker/assets/demo.mp4
+	$(DISTILL) phantoms "$(DATA)" --teacher "$(TEACHER)"
+	$(DISTILL) turn
+	test ! -d "$(DATA)/ict" || $(DISTILL) synthesize "$(DATA)"
+	$(DISTILL) train "$(DATA)" --minutes $(MINUTES)
+	$(DISTILL) detector "$(DATA)" --minutes 38
+	$(DISTILL) export "$(DATA)" --out tracker/assets
+	$(DISTILL) evaluate
 
 clean:
 	rm -rf .venv build out dist *.egg-info .pytest_cache .ruff_cache .mypy_cache
@@ -71,6 +92,12 @@ $(ALL): setup.py pyproject.toml | $(BIN)/python
 			apt-get install -y -qq $$missing >/dev/null || { apt-get update -qq && apt-get install -y -qq $$missing >/dev/null; }; \
 		else echo "MediaPipe, used by the benchmarks, needs system libraries; run: sudo apt-get install $$missing" >&2; exit 1; fi; }
 	@touch $@ $(CORE)
+
+# Without a GPU, a CPU build of torch that is there already does: put one into .venv first to save gigabytes.
+$(TRAIN): $(ALL)
+	@echo 'installing what training needs, torch among it'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[train]'
+	@touch $@
 
 define SYSTEM_LIBRARIES
 import ctypes, sys
