@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,39 +14,9 @@ from tracker.distill.correspond import Points  # noqa: E402
 from tracker.distill.ict import Ict  # noqa: E402
 from tracker.distill.portrait import Studio  # noqa: E402
 from tracker.distill.raster import nearest_under, wound_normals  # noqa: E402
-from tracker.distill.synthesize import MOMENTS, Face, Shard, Stage  # noqa: E402
-from tracker.errors import AssetError, SettingsError, SourceError  # noqa: E402
+from tracker.distill.synthesize import MOMENTS, Stage  # noqa: E402
+from tracker.errors import AssetError, SettingsError  # noqa: E402
 from tracker.face.model import FaceModel  # noqa: E402
-
-
-def _face(value: int) -> Face:
-    return Face(
-        np.full((224, 224, 3), value, np.uint8), np.zeros((478, 3), np.float32), np.zeros(52, np.float32),
-        np.eye(3, dtype=np.float32), 1.0, np.zeros(2, np.float32), np.zeros((2, 3), np.float32), False,
-    )  # fmt: skip
-
-
-def test_a_shard_that_was_cut_goes_on(tmp_path: Path) -> None:
-    shard = Shard(tmp_path / "synthetic")
-    shard.append([_face(k) for k in range(4)], [0] * 4)
-    with (tmp_path / "synthetic/patches.raw").open("ab") as stream:
-        stream.write(b"half a face")  # killed while it wrote the next chunk
-    again = Shard(tmp_path / "synthetic")
-    assert len(again) == 4
-    again.append([replace(_face(9), photographed=True)], [1])
-    with np.load(tmp_path / "synthetic/labels.npz") as labels:
-        assert labels["person"].tolist() == [0, 0, 0, 0, 1]
-        assert labels["open_licence"].tolist() == [True] * 4 + [False]
-        assert (labels["kind"] == synthesize.SYNTHETIC).all()
-    patches = np.fromfile(tmp_path / "synthetic/patches.raw", np.uint8).reshape(-1, 224, 224, 3)
-    assert patches[:, 0, 0, 0].tolist() == [0, 1, 2, 3, 9]
-
-
-def test_labels_without_their_pictures_are_refused(tmp_path: Path) -> None:
-    Shard(tmp_path).append([_face(0)], [0])
-    (tmp_path / "patches.raw").write_bytes(b"")
-    with pytest.raises(SourceError, match="delete the folder"):
-        Shard(tmp_path)
 
 
 def test_what_cannot_be_made_is_said(tmp_path: Path) -> None:

@@ -7,7 +7,6 @@ chunks, so that a run that was cut goes on. Person k depends on the seed and k a
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,7 +23,8 @@ from tracker.distill.label import PATCH_OF_BOX, PATCH_PX
 from tracker.distill.lessons import background_patches
 from tracker.distill.morphable import similarity
 from tracker.distill.portrait import Person, Studio, canvas_for
-from tracker.errors import SettingsError, SourceError
+from tracker.distill.shard import Shard
+from tracker.errors import SettingsError
 from tracker.face import topology
 from tracker.face.camera import Camera
 from tracker.face.expression import ARKIT_NAMES
@@ -39,7 +39,6 @@ VALIDATION_SHARE = 0.08
 PHOTO_SHARE = 0.5
 FACE_MM = 190.0
 NEAREST_MM, FURTHEST_MM = 260.0, 4000.0
-_PATCH_BYTES = PATCH_PX * PATCH_PX * 3
 TEACHER = Path("teacher/face_landmarker.task")
 
 Rng = np.random.Generator
@@ -180,50 +179,18 @@ def developed(picture: np.ndarray, rng: Rng) -> np.ndarray:
     return np.asarray(out)
 
 
-class Shard:
-    """`patches.raw` and `labels.npz`, appended to chunk by chunk; labels are written last, and whole or not at all."""
-
-    def __init__(self, folder: Path) -> None:
-        """Raises SourceError where the two that are there do not fit."""
-        self.folder = folder
-        folder.mkdir(parents=True, exist_ok=True)
-        self._labels: dict[str, np.ndarray] = {}
-        if (folder / "labels.npz").is_file():
-            with np.load(folder / "labels.npz") as archive:
-                self._labels = {name: archive[name] for name in archive}
-        raw = folder / "patches.raw"
-        have = raw.stat().st_size if raw.is_file() else 0
-        if have < len(self) * _PATCH_BYTES:
-            raise SourceError(f"{raw} holds {have // _PATCH_BYTES} faces, {len(self)} are labelled; delete the folder")
-        with raw.open("ab") as stream:
-            stream.truncate(len(self) * _PATCH_BYTES)  # what a run that was cut had not labelled yet
-
-    def __len__(self) -> int:
-        return len(self._labels["person"]) if self._labels else 0
-
-    def append(self, faces: list[Face], people: list[int]) -> None:
-        """Add faces of the given people."""
-        count = len(faces)
-        held = np.array([_is_validation(person) for person in people])
-        open_licence = np.array([not face.photographed for face in faces])
-        rows: dict[str, np.ndarray] = {
-            "person": np.array(people, np.int32), "clip": np.array(people, np.int32),
-            "kind": np.full(count, SYNTHETIC, np.int8), "validation": held, "open_licence": open_licence,
-            "scale": np.array([face.scale for face in faces], np.float32),
-            "occluded": np.array([face.occluded for face in faces]),
-            **{name: np.stack([getattr(face, name) for face in faces])
-               for name in ("landmarks", "scores", "rotation", "gaze", "centre")},
-        }  # fmt: skip
-        with (self.folder / "patches.raw").open("ab") as stream:
-            for face in faces:
-                stream.write(face.picture.tobytes())
-        if self._labels:
-            rows = {name: np.concatenate([self._labels[name], column]) for name, column in rows.items()}
-        part = self.folder / f"labels.{os.getpid()}.part"
-        with part.open("wb") as stream:
-            np.savez(stream, **rows)  # type: ignore[arg-type]
-        part.replace(self.folder / "labels.npz")
-        self._labels = rows
+def _columns(faces: list[Face], people: list[int]) -> dict[str, np.ndarray]:
+    """As the corpus has them, and the rest of the truth besides."""
+    held = np.array([_is_validation(person) for person in people])
+    return {
+        "person": np.array(people, np.int32), "clip": np.array(people, np.int32),
+        "kind": np.full(len(faces), SYNTHETIC, np.int8), "validation": held,
+        "open_licence": np.array([not face.photographed for face in faces]),
+        "scale": np.array([face.scale for face in faces], np.float32),
+        "occluded": np.array([face.occluded for face in faces]),
+        **{name: np.stack([getattr(face, name) for face in faces])
+           for name in ("landmarks", "scores", "rotation", "gaze", "centre")},
+    }  # fmt: skip
 
 
 def _is_validation(person: int) -> bool:
@@ -260,6 +227,6 @@ def synthesize(
         first = len(shard) // MOMENTS
         people = range(first, min(first + CHUNK_PEOPLE, count // MOMENTS))
         faces = [face for person in people for face in moments(stage, seed, person)]
-        shard.append(faces, [person for person in people for _ in range(MOMENTS)])
+        shard.append([face.picture for face in faces], _columns(faces, [k for k in people for _ in range(MOMENTS)]))
         progress(f"rendered {len(shard)} of {count} faces")
     return shard.folder

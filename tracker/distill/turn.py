@@ -7,7 +7,6 @@ are one face turned twice, or the face as it is and turned. It knows nothing of 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from tracker.distill.bust import Frame, angles_of, drawn_out, mould, rotation_of
 from tracker.distill.corpus import TURNED, Corpus, load
 from tracker.distill.label import PATCH_PX
 from tracker.distill.lessons import Poses
+from tracker.distill.shard import Shard
 from tracker.distill.train import poses_of
 from tracker.errors import SettingsError, SourceError
 from tracker.face.model import FaceModel
@@ -32,7 +32,6 @@ AS_IT_IS_SHARE = 1 / 3
 OTHER_BACKDROP_SHARE = 0.3
 # A face cut off so near its landmarks shows no head to turn.
 MARGIN_PX = 10
-BYTES_OF_PATCH = PATCH_PX * PATCH_PX * 3
 
 Rng = np.random.Generator
 
@@ -68,7 +67,8 @@ def turn_faces(
     while len(shard) < count:
         first = len(shard) // 2
         draws = (np.random.default_rng((seed, k)) for k in range(first, min(first + CHUNK_PAIRS, count // 2)))
-        shard.append([face for rng in draws for face in pair(sources, frame, rng)])
+        faces = [face for rng in draws for face in pair(sources, frame, rng)]
+        shard.append([face.patch for face in faces], _columns(faces))
         progress(f"turned {len(shard)} of {count} faces")
     return shard.folder
 
@@ -122,6 +122,15 @@ def pair(sources: Sources, frame: Frame, rng: Rng) -> tuple[Face, Face]:
 
     one = Face(patch, landmarks, rotation, labels) if rng.random() < AS_IT_IS_SHARE else twin()
     return one, twin()
+
+
+def _columns(faces: list[Face]) -> dict[str, np.ndarray]:
+    """As the corpus has them, and `rotation` float32 [N, 3, 3] besides."""
+    return {
+        **{name: np.stack([face.labels[name] for face in faces]) for name in faces[0].labels},
+        "landmarks": np.stack([face.landmarks for face in faces]).astype(np.float32),
+        "rotation": np.stack([face.rotation for face in faces]).astype(np.float32),
+    }
 
 
 def aim(rotation: np.ndarray, rng: Rng) -> np.ndarray:
@@ -179,42 +188,3 @@ def _backdrop(sources: Sources, rng: Rng) -> np.ndarray:
     points = sources.corpus.landmarks[row, :, :2]
     middle = (points.min(0) + points.max(0)) / 2
     return without(drawn_out(np.array(sources.corpus.patches[row])), (points - middle) * [1.4, 1.45] + middle - [0, 12])
-
-
-class Shard:
-    """`patches.raw` and `labels.npz` in a folder, as the corpus has them, and `rotation` float32 [N, 3, 3] besides.
-
-    The labels say how many faces there are.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self._labels: dict[str, np.ndarray] = {}
-        if (folder / "labels.npz").is_file() and (folder / "patches.raw").is_file():
-            with np.load(folder / "labels.npz") as archive:
-                self._labels = {name: archive[name] for name in archive}
-
-    def __len__(self) -> int:
-        return len(self._labels["person"]) if self._labels else 0
-
-    def append(self, faces: list[Face]) -> None:
-        """Patches first, then the labels that make them count."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        size = len(self) * BYTES_OF_PATCH
-        path = self.folder / "patches.raw"
-        with path.open("r+b" if path.is_file() else "w+b") as stream:
-            # Whole patches at any moment: a reader maps the file as such.
-            os.truncate(stream.fileno(), size + len(faces) * BYTES_OF_PATCH)
-            stream.seek(size)
-            for face in faces:
-                stream.write(face.patch.tobytes())
-        new = {name: np.stack([face.labels[name] for face in faces]) for name in faces[0].labels}
-        new["landmarks"] = np.stack([face.landmarks for face in faces]).astype(np.float32)
-        new["rotation"] = np.stack([face.rotation for face in faces]).astype(np.float32)
-        self._labels = {
-            name: np.concatenate([self._labels[name], part]) if self._labels else part for name, part in new.items()
-        }
-        part_path = self.folder / "labels.npz.part"
-        with part_path.open("wb") as stream:
-            np.savez(stream, **self._labels)  # type: ignore[arg-type]
-        part_path.replace(self.folder / "labels.npz")

@@ -26,9 +26,20 @@ def whole(path: Path) -> Iterator[Path]:
     """
     part = path.with_name(f"{path.name}.part")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        yield part
-        part.replace(path)
+        with writing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            yield part
+            part.replace(path)
+    finally:
+        with suppress(OSError):
+            part.unlink()
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Raises OutputError where writing `path` failed because of the disk or the folder; other errors pass."""
+    try:
+        yield
     except FacewireError:
         raise
     except (OSError, RuntimeError) as error:
@@ -38,9 +49,6 @@ def whole(path: Path) -> Iterator[Path]:
         raise OutputError(f"cannot write {path}: {reason}; nothing was changed, so the command can be run again") from (
             error
         )
-    finally:
-        with suppress(OSError):
-            part.unlink()
 
 
 def _reason(error: BaseException, folder: Path) -> str | None:
