@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from tracker.clock import monotonic_ns
-from tracker.detect.confirm import LOOKS, nudged
+from tracker.detect.confirm import LOOKS, agreeing, nudged
 from tracker.detect.detector import Detector
 from tracker.detect.finder import Finder, FindSettings, Track
 from tracker.detect.roi import Roi
@@ -134,7 +134,7 @@ class Pipeline:
     def _approach(self, frame: Frame, track: Track, fits: dict[int, Fit]) -> None:
         """A new track's square is rough: settle it, and look from beside it for other opinions."""
         ((_, fit),) = self._see(frame, [track], [track.roi])
-        if fit.plausible:
+        if self.finder.promises(fit):
             track.roi = fit.roi()
             rois = (*nudged(track.roi), track.roi)
             *others, (guess, fit) = [(guess, kept(fit)) for guess, fit in self._see(frame, [track] * len(rois), rois)]
@@ -143,7 +143,7 @@ class Pipeline:
     def _judge(self, track: Track, guess: Guess, fit: Fit, others: list[Fit], fits: dict[int, Fit]) -> None:
         """Take the look into `fits` if it shows a face; `others` are a new track's further looks."""
         if self.finder.accepts(track, fit, others):
-            fits[track.track_id] = fit = self._timed("refine", consensus, fit, others)
+            fits[track.track_id] = fit = self._timed("refine", consensus, fit, agreeing(fit, others))
             if track.seen % LIGHT_EVERY == 0:
                 self._timed("refine", self.light, guess, fit, self._lighting[track.slot])
 

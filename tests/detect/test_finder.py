@@ -5,7 +5,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from tracker.detect.confirm import NUDGES, disagreement, nudged
+from tracker.detect.confirm import NUDGES, agreeing, disagreement, nudged
 from tracker.detect.finder import LOOKS_MORE, REFUSED_FRAMES, Finder, FindSettings
 from tracker.detect.roi import Detection, Roi
 from tracker.errors import SettingsError
@@ -123,12 +123,24 @@ def test_a_new_face_must_look_the_same_from_beside_it():
     detector.there = [Roi(50, 50, 40, 0)]
     finder = Finder(detector)
     (track,) = finder(a_frame())
-    fit = a_fit(track, 0.99)
-    assert finder.accepts(track, fit, [a_fit(track, 0.99), a_fit(track, 0.99, x=52.0)])
-    assert not finder.accepts(track, fit, [a_fit(track, 0.99, x=75.0)]), "it moved by half a face"
-    assert not finder.accepts(track, fit, [a_fit(track, 0.3)]), "it is gone when looked at again"
+    fit, same, moved, gone = (a_fit(track, 0.99), a_fit(track, 0.99, x=52.0), a_fit(track, 0.99, x=75.0),
+                              a_fit(track, 0.01))  # fmt: skip
+    assert finder.accepts(track, fit, [same] * 4)
+    assert finder.accepts(track, fit, [same] * 3 + [moved]) and agreeing(fit, [moved, same]) == [same]
+    assert not finder.accepts(track, fit, [same] * 2 + [moved] * 2), "it moved by half a face"
+    assert not finder.accepts(track, fit, [same] * 2 + [gone] * 2), "it is gone when looked at again"
+    assert not finder.accepts(track, fit, [same] * 3 + [a_fit(track, 0.99, plausible=False)])
     assert len(set(nudged(track.roi))) == len(NUDGES) and track.roi not in nudged(track.roi)
     assert disagreement(fit, fit) < 1e-6
+
+
+def test_what_is_no_face_at_a_glance_gets_no_second_look():
+    detector = Scripted()
+    detector.there = [Roi(50, 50, 40, 0)]
+    finder = Finder(detector)
+    (track,) = finder(a_frame())
+    assert finder.promises(a_fit(track, 0.6)) and not finder.promises(a_fit(track, 0.1))
+    assert not finder.promises(a_fit(track, 0.99, plausible=False))
 
 
 def test_settings_name_what_is_wrong():

@@ -30,9 +30,11 @@ class FindSettings:
 
     max_faces: int = 1
     """How many people at most."""
-    acquire_presence: float = 0.9
-    """The network's presence score a new face must reach, 0..1."""
-    acquire_region_confidence: float = 0.06
+    glance_presence: float = 0.3
+    """The network's presence score below which a proposal gets no second look, 0..1."""
+    acquire_presence: float = 0.95
+    """The presence score a new face must reach over five looks, 0..1."""
+    acquire_region_confidence: float = 0.03
     """The mean confidence of the face's regions that a new face must reach, 0..1."""
     keep_presence: float = 0.5
     """The score below which a tracked face counts as not seen, 0..1."""
@@ -46,7 +48,7 @@ class FindSettings:
     def __post_init__(self) -> None:
         if not 1 <= self.max_faces <= 64:
             raise SettingsError(f"max_faces {self.max_faces}; give 1 to 64")
-        for name in ("acquire_presence", "acquire_region_confidence", "keep_presence"):
+        for name in ("glance_presence", "acquire_presence", "acquire_region_confidence", "keep_presence"):
             if not 0 < getattr(self, name) < 1:
                 raise SettingsError(f"{name} {getattr(self, name)}; give a number between 0 and 1, such as 0.5")
         for name in ("acquire_frames", "detect_every"):
@@ -143,13 +145,16 @@ class Finder:
         self._open(self._waiting[:LOOKS_MORE])
         return self.tracks[before:]
 
+    def promises(self, fit: Fit) -> bool:
+        """Is a proposal worth further looks? Most phantoms are gone at the first."""
+        return fit.plausible and fit.presence >= self.settings.glance_presence
+
     def accepts(self, track: Track, fit: Fit, others: list[Fit]) -> bool:
         """Is this a face, and this track's? `others` are the fits of a new track's nudged squares."""
         if track.seen:
             return fit.plausible and fit.presence >= self.settings.keep_presence
-        needed = self.settings.acquire_presence
         clear = fit.region_confidence.mean() >= self.settings.acquire_region_confidence
-        return bool(fit.plausible and fit.presence >= needed and clear and confirmed(fit, others, needed))
+        return bool(clear and confirmed(fit, others, self.settings.acquire_presence))
 
     def settle(self, fits: dict[int, Fit], now_seconds: float) -> list[Track]:
         """Take this frame's outcome: `fits` by track id are those accepted. Returns the tracks worth publishing."""
