@@ -34,6 +34,11 @@ def consensus(fit: Fit, others: Sequence[Fit]) -> Fit:
         rotation=left @ right,
         center_px=np.mean([look.center_px for look in looks], axis=0),
         scale_px_per_mm=math.exp(sum(math.log(look.scale_px_per_mm) for look in looks) / len(looks)),
-        expression=np.mean([look.expression for look in looks], axis=0, dtype=np.float32),
-        identity=np.mean([look.identity for look in looks], axis=0, dtype=np.float32),
+        expression=_mean([look.expression for look in looks]),
+        identity=_mean([look.identity for look in looks]),
     )
+
+
+def _mean(rows: list[np.ndarray]) -> np.ndarray:
+    mean: np.ndarray = np.stack(rows).mean(axis=0)
+    return mean
