@@ -69,6 +69,21 @@ for _name, (_text, _example) in BENCHES.items():
     bench.add_command(_bench_command(_name, _text, _example))
 
 
+@bench.command()
+@click.argument("text", type=click.Path(path_type=Path), default=Path("README.md"))
+@click.option(
+    "--results", type=click.Path(path_type=Path), default=Path("bench/results"), show_default=True,
+    help="Folder of what benches wrote with --out.",
+)  # fmt: skip
+def report(text: Path, results: Path) -> None:
+    """Write the figures of TEXT (README.md) from results.
+
+    They stand between two marks, and none of them is typed by hand.
+    """
+    changed = _module("figures").rewrite(text, results)
+    click.echo(f"{'wrote' if changed else 'nothing new for'} {text}")
+
+
 def show_progress(done: int, total: int, text: str) -> None:
     """One line that overwrites itself, for a person only: a log keeps nothing of it."""
     if sys.stderr.isatty():

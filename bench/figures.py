@@ -1,0 +1,149 @@
+"""`facewire bench report`: the README's table of figures, out of the benches' own results.
+
+Given a folder of results, each the JSON line a bench ended in, it writes the rows that they hold between two marks in a
+text; what was not measured has no row. It measures nothing and rounds as a person would read it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from tracker.errors import SettingsError, SourceError
+
+BEGIN, END = "<!-- figures:begin -->", "<!-- figures:end -->"
+Row = tuple[str, str, str]
+"""What, ours, the peer's."""
+
+
+def figures(results: Path) -> str:
+    """The table of all results in the folder, as Markdown. Raises SourceError where there is none."""
+    found = {path.stem: _read(path) for path in sorted(results.glob("*.json"))}
+    rows = [row for name, rows_of in _ROWS.items() if name in found for row in rows_of(found[name]["result"])]
+    if not rows:
+        raise SourceError(
+            f"{results} holds none of {', '.join(f'{name}.json' for name in _ROWS)}; run the benches first"
+        )
+    machine = next(found[name]["machine"] for name in _ROWS if name in found)
+    versions = machine["versions"]
+    peer = f", MediaPipe {versions['mediapipe']} as the peer on the same frames" if versions.get("mediapipe") else ""
+    return "\n".join([
+        f"{machine['cores']} cores of {machine['processor']}, Python {machine['python']}{peer}.", "",
+        "| what | Facewire | MediaPipe |", "|---|---|---|", *(f"| {' | '.join(row)} |" for row in rows),
+    ])  # fmt: skip
+
+
+def rewrite(text: Path, results: Path) -> bool:
+    """Put the figures between the marks of `text`; returns whether that changed anything. Raises SettingsError for a
+    text without marks."""
+    if not text.is_file():
+        raise SettingsError(f"no file {text}; give a text with {BEGIN} and {END} in it, such as README.md")
+    whole = text.read_text(encoding="utf-8")
+    if whole.count(BEGIN) != 1 or whole.count(END) != 1 or whole.index(BEGIN) > whole.index(END):
+        raise SettingsError(f"{text} lacks {BEGIN} and, below it, {END}; put both where the figures shall stand")
+    head, tail = whole[: whole.index(BEGIN)], whole[whole.index(END) :]
+    new = f"{head}{BEGIN}\n{figures(results)}\n{tail}"
+    if new != whole:
+        text.write_text(new, encoding="utf-8")
+    return new != whole
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        assert isinstance(found, dict)
+        return found
+    except (ValueError, AssertionError) as error:
+        raise SourceError(f"{path} is not the JSON line of a bench; write it with --out") from error
+
+
+def _ms(spread: dict[str, float], *which: str) -> str:
+    return " / ".join(f"{spread[f'{name}_ns'] / 1e6:.2f}" for name in which) + " ms"
+
+
+def _percent(share: float, digits: int = 2) -> str:
+    return f"{share * 100:.{digits}f}%"
+
+
+def _latency(result: dict[str, Any]) -> list[Row]:
+    passes = {row["name"]: row for row in result["passes"]}
+    rows, shown = [], ("p50", "p95", "p99")
+    for name, where in (("interleaved", ""), ("one core", ", both on one core")):
+        if name in passes and passes[name]["peer"]:
+            ours, peer = passes[name]["ours"]["published"], passes[name]["peer"]["total"]
+            what = f"decoded {result['width_px']} x {result['height_px']} frame to published message{where}"
+            rows.append((f"{what}, p50 / p95 / p99", _ms(ours, *shown), _ms(peer, *shown)))
+    alone = next((row for name, row in passes.items() if name.startswith("ours alone")), None)
+    if alone:
+        rows.append((
+            "published to received on loopback, 60 frames a second, p50 / p99",
+            _ms(alone["ours"]["received"], "p50", "p99"), "",
+        ))  # fmt: skip
+    return rows
+
+
+def _clips(result: dict[str, Any]) -> list[Row]:
+    sides = {row["who"]: row for row in result["clips"]}
+    ours = sides["ours"]
+    peer = next((row for who, row in sides.items() if who != "ours"), None)
+    frames = sum(row["frames"] for row in ours["rows"])
+
+    def both(name: str, show: Callable[[float], str]) -> tuple[str, str]:
+        return show(ours[name]), f"{show(peer[name])} (its video mode)" if peer else ""
+
+    return [
+        (f"face found where the teacher finds one, {len(ours['rows'])} clips, {frames:,} frames",
+         _percent(ours["found_share"]), ""),
+        ("distance to the teacher's 478 landmarks, of the inter-ocular distance", *both("nme", _percent)),
+        ("correlation with the teacher's scores within a clip, shapes that move",
+         *both("correlation", lambda value: f"{value:.2f}")),
+    ]  # fmt: skip
+
+
+def _stills(result: dict[str, Any], suite: str, title: str) -> list[Row]:
+    ours, peer = result["stills"][suite]
+    rows = [
+        (f"{title}, {ours['images']:,} images: missed", *(_percent(s["misses"] / s["images"], 1) for s in (ours, peer)))
+    ]
+    rows.append(
+        (
+            f"{title}: error over the {ours['both']} faces both find",
+            _percent(ours["nme_both"]),
+            _percent(peer["nme_both"]),
+        )
+    )
+    if ours["pose"]:
+        rows.append((f"{title}: head rotation, geodesic, over the faces both find",
+                     *(f"{side['pose']['geodesic']:.2f} degrees" for side in (ours, peer))))  # fmt: skip
+    return rows
+
+
+def _synthetic(result: dict[str, Any]) -> list[Row]:
+    ours, peer = result["synthetic"]
+    title = f"rendered faces with exact truth, {ours['both']} that both find"
+    return [
+        (f"{title}: mean absolute error of the shapes", *(f"{side['mean_absolute']:.3f}" for side in (ours, peer))),
+        (f"{title}: correlation with the truth", *(f"{side['correlation']:.2f}" for side in (ours, peer))),
+    ]
+
+
+def _detector(result: dict[str, Any]) -> list[Row]:
+    last = result["rows"][-1]
+    recall = " / ".join(_percent(share, 1) for share in last["recall"])
+    return [
+        ("faces of 6-12 / 12-30 / 30-90% of the frame's height found in composed frames", recall, ""),
+        (f"faces seen in {result['faceless']:,} frames without one", str(last["false_faces"]), ""),
+    ]
+
+
+_ROWS: dict[str, Callable[[dict[str, Any]], list[Row]]] = {
+    "latency": _latency,
+    "accuracy_clips": _clips,
+    "accuracy_aflw2000": lambda result: _stills(result, "aflw2000", "AFLW2000-3D"),
+    "accuracy_w300": lambda result: _stills(result, "w300", "300-W"),
+    "synthetic": _synthetic,
+    "detector": _detector,
+}
+"""Result -> its rows, in the README's order."""
