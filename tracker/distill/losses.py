@@ -88,6 +88,12 @@ def _laplace(error: Tensor, log_std: Tensor) -> Tensor:
     return 2**0.5 * error.detach() * torch.exp(-log_std) + log_std
 
 
+def _huber(error: Tensor, other: Tensor) -> Tensor:
+    """Mean over shapes [B], errors in spreads. Squares up to two spreads: most shapes rest most of the time, and what
+    counts errors as they are is content with the median, which is rest."""
+    return nn.functional.smooth_l1_loss(error, other, reduction="none", beta=2.0).mean(1)
+
+
 def exchanged(person: Tensor) -> Tensor:
     """int64 [B]: whose identity each row is drawn with. A batch's halves are pairs; where both show the same person
     they exchange theirs with even odds, everybody else keeps his own."""
@@ -142,13 +148,10 @@ class Objective(nn.Module):
 
         scale = torch.where(truth.score_scale[:, None] > 0, truth.score_scale[:, None], self.shape_scale)
         error = (out[:, SLICES["expression"]] - truth.scores) * scale
-        scores = (
-            nn.functional.smooth_l1_loss(error, torch.zeros_like(error), reduction="none", beta=0.5).mean(1) * taught
-        ).mean()
+        scores = (_huber(error, torch.zeros_like(error)) * taught).mean()
         half = len(out) // 2
         both = taught[:half] * taught[half:]
-        change = nn.functional.smooth_l1_loss(error[:half], error[half:], reduction="none", beta=0.5).mean(1)
-        pair = (change * both).mean()
+        pair = (_huber(error[:half], error[half:]) * both).mean()
 
         turn = ((rotation - truth.rotation) ** 2).sum((1, 2))
         turned = (turn.clamp(min=1e-8).sqrt() * taught).mean()
@@ -157,7 +160,7 @@ class Objective(nn.Module):
         presence = nn.functional.binary_cross_entropy_with_logits(out[:, SLICES["presence"]][:, 0], present)
         doubt = self._doubt(out, error / scale, turn, flat, truth)
         parts = {
-            "landmarks": landmarks * 60, "depth": depth_loss * 10, "scores": scores * 4.0, "pair": pair * 3.0,
+            "landmarks": landmarks * 60, "depth": depth_loss * 10, "scores": scores * 8.0, "pair": pair * 6.0,
             "rotation": turned * 0.5, "identity": identity * 0.003, "presence": presence * 0.5, "doubt": doubt * 0.02,
         }  # fmt: skip
         if self.terms.guides:
