@@ -53,7 +53,7 @@ setup(
     python_requires=">=3.11,<3.14",
     packages=packages(),
     package_dir={"tracker": "tracker", **{f"tracker.{folder}": folder for folder in MAPPED}},
-    package_data={"tracker": ["py.typed"], "tracker.assets": ["*"], "tracker.bench": ["assets/*"]},
+    package_data={"tracker": ["py.typed"], "tracker.assets": ["*"], "tracker.bench": ["results/repeatability.json"]},
     install_requires=CORE,
     extras_require=EXTRAS,
     entry_points={"console_scripts": ["facewire = tracker.cli:main"]},

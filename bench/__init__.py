@@ -12,8 +12,9 @@ Every bench is a module with the same four names, so that a command is three lin
     latency.Settings(clip, teacher=None, peer=None, scale=1080, frames=300, one_core=False)
                         peer: mediapipe, which needs `teacher`, a face_landmarker.task
     runtimes.Settings(model=None, runs=2000)                       OpenVINO and ONNX Runtime on the student
-    accuracy.Settings(data, teacher, suite="all", limit=None, cache=None, peer=False, ict=None)
-                        suite: clips | aflw2000 | w300 | synthetic | all
+    accuracy.Settings(data, teacher, suite="all", limit=None, cache=None, peer=False, ict=None, figures=None)
+                        suite: clips | aflw2000 | w300 | synthetic | all, or repeatability, which asks about training
+                        clips; its result in results/repeatability.json lists the teacher's poor shapes
     detector.Settings(data, teacher, frames_per_bin=200, faceless=1000, cache=None, dump=None)
     kernels.Settings(name=None, backend="auto", repeats=100)
 

@@ -1,33 +1,40 @@
 """`facewire bench accuracy DIR`: agreement with the teacher on clips, truth on AFLW2000-3D, 300-W and rendered faces.
 
 Given a folder it finds the suites in it, asks the teacher (cached), runs our own side through the public API and hands
-both to `agreement`, `stills` and `synthetic`. It holds no measure of its own.
+both to `clips`, `stills`, `synthetic` and `repeatability`. It holds no measure of its own, and `tables` says it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from tracker.bench import agreement, stills
-from tracker.bench.agreement import ClipRow, ClipsResult, TracksFrames
-from tracker.bench.answers import VIDEO_SUFFIXES, Oracle, read_image
-from tracker.bench.report import percent, table
+from tracker.bench import chart, clips, groups, poor_shapes, stills, tables
+from tracker.bench.agreement import ClipsResult, Seen, TracksFrames
+from tracker.bench.answers import IMAGE_SUFFIXES, VIDEO_SUFFIXES, Oracle, read_image
+from tracker.bench.appearance import appearance, luma_of
+from tracker.bench.clips import Clips
+from tracker.bench.groups import Group
+from tracker.bench.identity import Identity
+from tracker.bench.manifest import Manifest
+from tracker.bench.poor_shapes import PoorShapes
+from tracker.bench.steadiness import Steadiness
 from tracker.bench.stills import StillsRow
 from tracker.errors import SettingsError, SourceError
 
 if TYPE_CHECKING:
+    from tracker.bench.repeatability import Repeatability
     from tracker.bench.synthetic import Sees, SyntheticRow
 
 SYNTHETIC = "synthetic"
-SUITES = ("clips", *stills.SUITES, SYNTHETIC)
+CLIPS, REPEATABILITY = "clips", "repeatability"
+SUITES = (CLIPS, *stills.SUITES, SYNTHETIC, REPEATABILITY)
 MAX_FACES = 5
 PEER = "MediaPipe"
-WORST = 8
 Progress = Callable[[int, int, str], None]
 # One image (uint8 RGB [H, W, 3]) to the faces in it, each as landmarks [478, 3] and cam_from_head [3, 3].
 FindsFaces = Callable[[np.ndarray], Sequence[tuple[np.ndarray, np.ndarray]]]
@@ -41,8 +48,9 @@ class Settings:
     """A folder with `clips`, `aflw2000` or `w300` in it, or a folder of clips."""
     teacher: Path
     """The `face_landmarker.task` file."""
-    suite: Literal["clips", "aflw2000", "w300", "synthetic", "all"] = "all"
-    """`clips`, `aflw2000`, `w300`, `synthetic` or `all` that are there."""
+    suite: Literal["clips", "aflw2000", "w300", "synthetic", "repeatability", "all"] = "all"
+    """`clips`, `aflw2000`, `w300`, `synthetic` or `all` of these that are there; `repeatability`, only by its name,
+    asks the teacher twice about training clips and finds its poor shapes."""
     limit: int | None = None
     """Only the first so many files of each suite, or rendered faces."""
     cache: Path | None = None
@@ -50,7 +58,9 @@ class Settings:
     peer: bool = False
     """On clips, also score the peer's VIDEO mode against its own IMAGE mode."""
     ict: Path | None = None
-    """ICT-FaceKit's folder, for the synthetic suite; by default `ict` in or beside the data."""
+    """ICT-FaceKit's folder, for rendered faces; by default `ict` in or beside the data."""
+    figures: Path | None = None
+    """A folder for pictures of the shapes and the groups."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +73,17 @@ class Result:
     """Suite -> ours, then the peer."""
     synthetic: tuple[SyntheticRow, ...] = ()
     """Ours, then the peer."""
+    groups: dict[str, tuple[Group, ...]] = field(default_factory=dict)
+    """Suite -> its groups."""
+    without: tuple[dict[str, float], ...] = ()
+    """On clips, per side: shapes left out -> mean r over the others that move."""
+    poor: PoorShapes | None = None
+    """The shapes known to be poor in the teacher, where the list was computed."""
+    steadiness: tuple[Steadiness, ...] = ()
+    """On clips: ours, the peer where asked, and the teacher."""
+    identity: Identity | None = None
+    """On clips, ours."""
+    repeatability: Repeatability | None = None
 
 
 def _quiet(done: int, total: int, text: str) -> None:
@@ -77,11 +98,13 @@ def _suites(settings: Settings) -> dict[str, Path]:
         raise SettingsError(f"limit {settings.limit}; give 1 or more, or leave it out for all files")
     if not data.is_dir():
         raise SourceError(f"{data} is not a folder; give one with clips, aflw2000 or w300 in it, or a folder of clips")
-    folders = {name: data / name for name in SUITES if name != SYNTHETIC and (data / name).is_dir()}
+    if settings.suite == REPEATABILITY:
+        return {REPEATABILITY: _training_folder(data)}
+    folders = {name: data / name for name in (CLIPS, *stills.SUITES) if (data / name).is_dir()}
     if not folders and _clips_in(data):
-        folders = {"clips": data}
-    heads = (settings.ict, data / "ict", data.parent / "ict")
-    folders |= dict([(SYNTHETIC, place) for place in heads if place is not None and place.exists()][:1])
+        folders = {CLIPS: data}
+    ict = _ict(settings)
+    folders |= {SYNTHETIC: ict} if ict else {}
     chosen = {name: path for name, path in folders.items() if settings.suite in (name, "all")}
     if not chosen:
         wanted = "clips, aflw2000 or w300" if settings.suite == "all" else settings.suite
@@ -89,6 +112,19 @@ def _suites(settings: Settings) -> dict[str, Path]:
             raise SourceError(f"no ICT-FaceKit model at {settings.ict or data / 'ict'}; give its folder with --ict")
         raise SourceError(f"{data} holds no {wanted}; give a folder with {wanted} in it")
     return chosen
+
+
+def _ict(settings: Settings) -> Path | None:
+    data = Path(settings.data)
+    places = (settings.ict, data / "ict", data.parent / "ict")
+    return next((place for place in places if place is not None and place.exists()), None)
+
+
+def _training_folder(data: Path) -> Path:
+    for folder in (data / "train", data):
+        if (folder / "clips").is_dir():
+            return folder
+    raise SourceError(f"{data} holds no train/clips; give the folder that holds train, since nothing else decides")
 
 
 def _clips_in(folder: Path) -> list[Path]:
@@ -102,19 +138,30 @@ def measure(
     """Run the suites. `pipeline` (clips), `finds` (images) and `sees` (renders) stand in for our own side where given.
     Raises SourceError for a folder without data, AssetError for a wrong model, SettingsError for an unknown suite."""
     suites, say = _suites(settings), progress or _quiet
-    clips: tuple[ClipsResult, ...] = ()
-    if "clips" in suites:
-        paths = _clips_in(suites["clips"])[: settings.limit]
+    if settings.figures is not None:
+        chart.open_folder(settings.figures)  # better now than after an hour
+    told = Clips()
+    if CLIPS in suites:
+        paths = _clips_in(suites[CLIPS])[: settings.limit]
         if not paths:
-            raise SourceError(f"{suites['clips']} holds no clip; give a folder of {', '.join(sorted(VIDEO_SUFFIXES))}")
-        clips = _measure_clips(settings, paths, pipeline or _our_pipeline(), say)
-    rows = {}
+            raise SourceError(f"{suites[CLIPS]} holds no clip; give a folder of {', '.join(sorted(VIDEO_SUFFIXES))}")
+        told = _measure_clips(settings, paths, pipeline or _our_pipeline(), say)
+    rows, by_group = dict[str, tuple[StillsRow, ...]](), {CLIPS: told.groups} if told.groups else {}
     for name in (name for name in suites if name in stills.SUITES):
-        rows[name] = _measure_stills(settings, suites[name], finds or our_finder(), say)
+        rows[name], by_group[name] = _measure_stills(settings, suites[name], finds or our_finder(), say)
     rendered: tuple[SyntheticRow, ...] = ()
     if SYNTHETIC in suites:
         rendered = _measure_synthetic(settings, suites[SYNTHETIC], sees or our_eyes(), say)
-    return Result(clips, rows, rendered)
+    repeated = None
+    if REPEATABILITY in suites:
+        repeated = _measure_repeatability(settings, suites[REPEATABILITY], _ict(settings), say)
+    result = Result(
+        told.results, rows, rendered, by_group, told.without, poor_shapes.read() if told.results else None,
+        told.steadiness, told.identity, repeated,
+    )  # fmt: skip
+    if settings.figures is not None:
+        chart.draw(result, settings.figures)
+    return result
 
 
 def _our_pipeline() -> TracksFrames:
@@ -134,13 +181,13 @@ def our_finder(max_faces: int = MAX_FACES) -> FindsFaces:
 def our_eyes() -> Sees:
     """Our side on rendered faces: every picture alone, through the public API."""
     from tracker import Tracker
-    from tracker.bench.synthetic import Seen
+    from tracker.bench import synthetic
 
     tracker = Tracker(max_faces=MAX_FACES)
 
-    def sees(rgb: np.ndarray) -> list[Seen]:
+    def sees(rgb: np.ndarray) -> list[synthetic.Seen]:
         faces = tracker.track(rgb, pts_seconds=None)
-        return [Seen(face.landmarks_px, face.blendshapes_raw, face.gaze) for face in faces]
+        return [synthetic.Seen(face.landmarks_px, face.blendshapes_raw, face.gaze) for face in faces]
 
     return sees
 
@@ -159,123 +206,89 @@ def _measure_synthetic(settings: Settings, ict: Path, ours: Sees, say: Progress)
         return synthetic.measure(stage, {"ours": ours, f"{PEER} IMAGE": theirs}, settings.limit, say)
 
 
-def _measure_clips(
-    settings: Settings, paths: list[Path], pipeline: TracksFrames, say: Progress
-) -> tuple[ClipsResult, ...]:
+def _measure_clips(settings: Settings, paths: list[Path], pipeline: TracksFrames, say: Progress) -> Clips:
     teacher = Oracle(settings.teacher, settings.cache)
     video = Oracle(settings.teacher, settings.cache, video=True)
-    ours: list[ClipRow] = []
-    theirs: list[ClipRow] = []
-    for number, path in enumerate(paths):
-        say(number, len(paths), f"clips: {path.name}")
-        answers = teacher(path)
-        ours.append(agreement.score_clip(path.name, answers, agreement.track_clip(path, pipeline)))
-        if settings.peer:
-            theirs.append(agreement.score_clip(path.name, answers, agreement.seen_by_peer(video(path))))
-    teacher.close()
-    video.close()
-    say(len(paths), len(paths), "clips")
-    results = [agreement.summarise("ours", ours)]
-    if settings.peer:
-        results.append(agreement.summarise(f"{PEER} VIDEO", theirs))
-    return tuple(results)
+    poor = poor_shapes.read() or PoorShapes()
+    try:
+        other = video if settings.peer else None
+        return clips.measure(paths, teacher, other, pipeline, poor, f"{PEER} VIDEO", say)
+    finally:
+        teacher.close()
+        video.close()
 
 
-def _measure_stills(settings: Settings, folder: Path, finds: FindsFaces, say: Progress) -> tuple[StillsRow, ...]:
-    truth = stills.read_truth(folder, folder.name, settings.limit)
+def _measure_repeatability(settings: Settings, folder: Path, ict: Path | None, say: Progress) -> Repeatability:
+    from tracker import Tracker
+    from tracker.bench import repeatability
+    from tracker.bench.peers import Landmarker
+
+    people = repeatability.training_files(folder / "clips", VIDEO_SUFFIXES)
+    chosen, aside = repeatability.sample(people, settings.limit or repeatability.CLIPS)
+    photographs = list[Path]()
+    if (folder / "images").is_dir():
+        photographs = repeatability.aside_in(folder / "images", IMAGE_SUFFIXES)[: settings.limit]
+    tracker = Tracker(max_faces=1)
+    with Landmarker(settings.teacher) as landmarker:
+
+        def theirs(rgb: np.ndarray) -> list[Seen]:
+            return [Seen(answer.landmarks_px, answer.scores) for answer in landmarker(rgb)]
+
+        def ours(rgb: np.ndarray) -> list[Seen]:
+            return [Seen(face.landmarks_px, face.blendshapes_raw) for face in tracker.track(rgb, pts_seconds=None)]
+
+        sides = {f"{PEER} IMAGE": theirs, "ours": ours}
+        rows = repeatability.of_clips(chosen, aside, sides, say)
+        rows += repeatability.of_photographs(photographs, sides, say) if photographs else ()
+        by_truth, rendered = dict[str, float](), 0
+        if ict is not None:
+            pictures = _rendered(settings, ict, say)
+            by_truth, rendered = repeatability.of_rendered(pictures, theirs)
+    return repeatability.conclude(rows, by_truth, rendered)
+
+
+def _rendered(settings: Settings, ict: Path, say: Progress) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    from tracker.bench import repeatability, synthetic
+
+    stage = synthetic.open_stage(ict, settings.teacher, settings.cache)
+    count = settings.limit or repeatability.RENDERED
+    for number in range(count):
+        if number % 20 == 0:
+            say(number, count, "repeatability: rendered faces")
+        face = synthetic.portrait(stage, repeatability.FIRST_RENDERED + number)
+        yield face.picture, face.scores
+
+
+def _measure_stills(
+    settings: Settings, folder: Path, finds: FindsFaces, say: Progress
+) -> tuple[tuple[StillsRow, ...], tuple[Group, ...]]:  # fmt: skip
+    truth, manifest = stills.read_truth(folder, folder.name, settings.limit), Manifest.near(folder)
     teacher = Oracle(settings.teacher, settings.cache, max_faces=MAX_FACES)
-    ours, theirs = [], []
+    ours, theirs, looks = [], [], []
     for number, path in enumerate(truth.images):
         if number % 20 == 0:
             say(number, len(truth.images), f"{folder.name}: {path.name}")
-        answers = teacher(path)
-        ours.append(list(finds(read_image(path))))
+        answers, rgb = teacher(path), read_image(path)
+        ours.append(list(finds(rgb)))
         theirs.append(list(zip(answers.landmarks_px, answers.rotation, strict=True)))
+        looks.append(appearance(luma_of(rgb), truth.points_px[number]))
     teacher.close()
     say(len(truth.images), len(truth.images), folder.name)
     our_side, their_side = stills.score_side(truth, ours), stills.score_side(truth, theirs)
-    return (
+    kinds = {
+        "noted": groups.noted([manifest(path).notes for path in truth.images]),
+        "yaw": groups.binned(np.abs(truth.yaw_deg), groups.YAW_DEG),
+        **groups.looks(looks),
+    }
+    errors = {"ours": our_side.error, f"{PEER} IMAGE": their_side.error}
+    told = tuple(group for by, members in kinds.items() for group in groups.split(by, members, errors))
+    rows = (
         stills.summarise("ours", truth, our_side, their_side),
         stills.summarise(f"{PEER} IMAGE", truth, their_side, our_side),
     )
+    return rows, told
 
 
 def report(result: Result) -> str:
     """Every table of the result."""
-    parts = [part for clips in result.clips for part in _report_clips(clips)]
-    parts += [part for name, rows in result.stills.items() for part in _report_stills(name, rows)]
-    parts += _report_synthetic(result.synthetic)
-    return "\n\n".join(parts)
-
-
-def _clip_cells(row: ClipRow) -> list[object]:
-    return [row.name, row.frames, percent(row.found / row.frames, 1), percent(row.nme), row.correlation]
-
-
-def _report_clips(result: ClipsResult) -> list[str]:
-    headers = ("clip", "frames", "found", "of IOD", "shapes r")
-    frames = sum(row.frames for row in result.rows)
-    mean = ["mean over clips", frames, percent(result.found_share_by_clip, 1), percent(result.nme), result.correlation]
-    everything = table(headers, [*map(_clip_cells, result.rows), mean], f"agreement with the teacher: {result.who}")
-    pooled = f"found in {percent(result.found_share)} of the {frames} frames in which the teacher finds a face"
-    by_error = sorted(result.rows, key=lambda row: -(row.nme if np.isfinite(row.nme) else np.inf))[:WORST]
-    moving = [row for row in result.rows if np.isfinite(row.correlation)]
-    by_shapes = sorted(moving, key=lambda row: row.correlation)[:WORST]
-    shapes = sorted(result.by_shape.items(), key=lambda item: -item[1])
-    rows = [(name, result.clips_by_shape[name], r) for name, r in shapes]
-    return [
-        f"{everything}\n{pooled}",
-        table(headers, [*map(_clip_cells, by_error)], f"worst by landmarks: {result.who}"),
-        table(headers, [*map(_clip_cells, by_shapes)], f"worst by shapes: {result.who}"),
-        table(("shape", "clips", "mean r"), rows, f"shapes that move: {result.who}"),
-    ]
-
-
-def _report_stills(name: str, rows: Sequence[StillsRow]) -> list[str]:
-    by = {"aflw2000": "square root of the box", "w300": "outer eye corners"}[name]
-    bins = [f"yaw {low}-{high}" for low, high in stills.YAW_BINS_DEG] if rows[0].by_yaw else []
-    headers = ("side", "images", "misses", "NME found", "NME both", *bins)
-    cells = [
-        [row.who, row.images, f"{row.misses} ({percent(row.misses / row.images, 1)})", percent(row.nme_found),
-         percent(row.nme_both), *(f"{percent(error)} ({count})" for count, error in row.by_yaw)]
-        for row in rows
-    ]  # fmt: skip
-    parts = [table(headers, cells, f"{name}: mean distance over 68 points by the {by}; both found {rows[0].both}")]
-    posed = [(row.who, row.pose) for row in rows if row.pose is not None]
-    if posed:
-        headers = ("side", "faces", "pitch", "yaw", "roll", "mean", "less offset: pitch", "yaw", "roll", "geodesic")
-        cells = [
-            [who, pose.count, *pose.mean_absolute, float(np.mean(pose.mean_absolute)), *pose.without_offset,
-             pose.geodesic] for who, pose in posed
-        ]  # fmt: skip
-        parts.append(table(headers, cells, f"{name}: head rotation, mean absolute error in degrees, faces both found"))
-    return parts
-
-
-def _report_synthetic(rows: Sequence[SyntheticRow]) -> list[str]:
-    if not rows:
-        return []
-    from tracker.bench.synthetic import DEAD_BELOW
-
-    peer = rows[-1]
-    dead = [name for name, r in peer.by_shape.items() if r < DEAD_BELOW]
-    headers = ("side", "faces", "found", "MAE", "mean r", "r of dead", "NME", "gaze deg")
-    cells = [
-        [row.who, row.faces, row.found, f"{row.mean_absolute:.4f}", row.correlation,
-         float(np.mean([row.by_shape[name] for name in dead])) if dead else None, percent(row.nme), row.gaze_deg]
-        for row in rows
-    ]  # fmt: skip
-    about = f"synthetic truth: 51 shapes, 478 points by the square root of the box, gaze; {rows[0].both} both found"
-    names = sorted(peer.by_shape, key=lambda name: peer.by_shape[name])
-    by_shape = [[name, *(row.by_shape[name] for row in rows), "dead" if name in dead else ""] for name in names]
-    sides = [row.who for row in rows]
-    blinks = [
-        [f"yaw {at[0].yaw_deg}", at[0].faces, *(cell for one in at for cell in (percent(one.accuracy, 1), one.auc))]
-        for at in zip(*(row.blinks for row in rows), strict=True)
-    ]
-    blink_headers = ("blinks", "faces", *(f"{who} {what}" for who in sides for what in ("right", "AUC")))
-    return [
-        table(headers, cells, f"{about}; the peer's gaze is read from its eyeLook scores"),
-        table(("shape", *sides, f"{peer.who} below {DEAD_BELOW}"), by_shape, "synthetic: r with the truth"),
-        table(blink_headers, blinks, "synthetic: eyes closed or open, eyeBlink above 0.5"),
-    ]
+    return "\n\n".join(tables.of(result))

@@ -32,6 +32,10 @@ class FaceLike(Protocol):
         """[52]."""
 
     @property
+    def identity(self) -> np.ndarray:
+        """[I]."""
+
+    @property
     def state(self) -> TrackState:
         """A lost track is not counted as found."""
 
@@ -54,6 +58,8 @@ class Seen:
     """[478, 2 or 3]."""
     scores: np.ndarray
     """[52], of this frame alone."""
+    identity: np.ndarray | None = None
+    """[I], of a side that has one."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -103,15 +109,29 @@ def nearest(seen: Sequence[Seen], truth_px: np.ndarray) -> Seen | None:
     return best if error <= MISS_ABOVE else None
 
 
+def matched(answers: Answers, seen: Sequence[Sequence[Seen]]) -> list[Seen | None]:
+    """The tracker's face for every face of the teacher's; None where not found, or where ours has a frame too few."""
+    return [
+        nearest(seen[index], landmarks) if index < len(seen) else None
+        for landmarks, index in zip(answers.landmarks_px, answers.frame, strict=True)
+    ]
+
+
+def errors_of(answers: Answers, faces: Sequence[Seen | None]) -> np.ndarray:
+    """float64 [F]: mean 2D distance over 478 points by the inter-ocular distance; NaN where not found."""
+    return np.array([
+        np.nan if face is None else mean_distance_px(face.landmarks_px, landmarks) / interocular_px(landmarks)
+        for face, landmarks in zip(faces, answers.landmarks_px, strict=True)
+    ], np.float64)  # fmt: skip
+
+
 def score_clip(name: str, answers: Answers, seen: Sequence[Sequence[Seen]]) -> ClipRow:
     """One row from the teacher's answers and the tracker's faces, one list a frame; a frame too few is not found."""
-    errors, ours, theirs = [], [], []
-    for landmarks, scores, index in zip(answers.landmarks_px, answers.scores, answers.frame, strict=True):
-        face = nearest(seen[index], landmarks) if index < len(seen) else None
-        if face is not None:
-            errors.append(mean_distance_px(face.landmarks_px, landmarks) / interocular_px(landmarks))
-            ours.append(face.scores)
-            theirs.append(scores)
+    faces = matched(answers, seen)
+    errors = errors_of(answers, faces)
+    errors = errors[np.isfinite(errors)]
+    ours = [face.scores for face in faces if face is not None]
+    theirs = [scores for face, scores in zip(faces, answers.scores, strict=True) if face is not None]
     moves = moving(answers.scores) if len(answers.frame) else np.zeros(len(ARKIT_NAMES), bool)
     by_shape = np.full(len(ARKIT_NAMES), np.nan)
     if moves.any():
@@ -120,7 +140,7 @@ def score_clip(name: str, answers: Answers, seen: Sequence[Sequence[Seen]]) -> C
         by_shape[moves] = np.nan_to_num(r[moves])
     mean = float(by_shape[moves].mean()) if moves.any() else float("nan")
     return ClipRow(
-        name, len(answers.frame), len(errors), float(np.mean(errors)) if errors else float("nan"), mean, by_shape
+        name, len(answers.frame), len(errors), float(np.mean(errors)) if len(errors) else float("nan"), mean, by_shape
     )
 
 
@@ -142,6 +162,12 @@ def summarise(who: str, rows: Sequence[ClipRow]) -> ClipsResult:
     )
 
 
+def correlation_without(rows: Sequence[ClipRow], left_out: Sequence[str]) -> float:
+    """Mean over clips of the mean r over the shapes that move, without those named; NaN where none is left."""
+    keep = np.array([name not in left_out for name in ARKIT_NAMES])
+    return _mean(np.nanmean(row.by_shape[keep]) for row in rows if np.isfinite(row.by_shape[keep]).any())
+
+
 def _mean(values: Iterable[float]) -> float:
     kept = [value for value in values if np.isfinite(value)]
     return float(np.mean(kept)) if kept else float("nan")
@@ -156,7 +182,7 @@ def track_clip(path: Path, pipeline: TracksFrames) -> list[list[Seen]]:
     with open_source(str(path)) as source:
         for frame in source:
             faces = (face for face in pipeline.track(frame) if face.state != TrackState.LOST)
-            seen.append([Seen(face.landmarks_px, face.blendshapes_raw) for face in faces])
+            seen.append([Seen(face.landmarks_px, face.blendshapes_raw, face.identity) for face in faces])
     return seen
 
 

@@ -34,6 +34,7 @@ BLINKS_PER_YAW = 60
 BLINK_AT = 0.5
 # A shape that one side leaves dead says nothing about the truth.
 DEAD_BELOW = 0.2
+ALIVE_ABOVE = 0.7
 # Training seeds its people (seed, number) with small seeds; these are others.
 SEED = 7_340_033
 _SHAPES = [index for index, name in enumerate(ARKIT_NAMES) if name != "tongueOut"]
@@ -54,7 +55,8 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Blinks:
-    """How well open eyes are told from closed ones at one yaw, by the mean of the two eyeBlink scores."""
+    """How well open eyes are told from closed ones at one yaw, by the mean of the two eyeBlink scores. Every person is
+    shown twice, with closed eyes and with open, and nothing else differs."""
 
     yaw_deg: int
     faces: int
@@ -62,7 +64,14 @@ class Blinks:
     accuracy: float
     """At a threshold of 0.5."""
     auc: float
-    """Area under the ROC curve: whatever threshold is best."""
+    """Area under the ROC curve, over all thresholds."""
+    best: float
+    """Accuracy at the side's own best threshold."""
+    threshold: float
+    """That threshold."""
+    separation: float
+    """Mean over pairs of the score with closed eyes less that with open ones, of the same person in the same pose,
+    where both are found; NaN without."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +87,8 @@ class SyntheticRow:
     correlation: float
     """Mean over shapes of r with the truth."""
     by_shape: dict[str, float]
+    error_by_shape: dict[str, float]
+    """Mean absolute error."""
     nme: float
     """Mean 2D distance over the 478 points by the square root of their box's area."""
     gaze_deg: float
@@ -134,13 +145,19 @@ def measure(
 ) -> tuple[SyntheticRow, ...]:  # fmt: skip
     """Render and ask every side about each picture. Raises SourceError where no face is found by all."""
     count, blinks = limit or COUNT, min(limit or BLINKS_PER_YAW, BLINKS_PER_YAW)
-    plans: list[tuple[float | None, bool | None]] = [(None, None)] * count
-    plans += [(yaw, k % 2 == 0) for yaw in BLINK_YAWS_DEG for k in range(blinks)]
+    blinks -= blinks % 2
+    plans: list[tuple[int, float | None, bool | None]] = [(number, None, None) for number in range(count)]
+    # A number is a person in a pose: first with closed eyes, then with open ones.
+    plans += [
+        (count + (at * blinks + k) // 2, yaw, k % 2 == 0)
+        for at, yaw in enumerate(BLINK_YAWS_DEG)
+        for k in range(blinks)
+    ]
     truth: list[Face] = []
     found: dict[str, list[Seen | None]] = {who: [] for who in sides}
-    for number, (yaw, closed) in enumerate(plans):
-        if number % 20 == 0:
-            say(number, len(plans), SUITE)
+    for done, (number, yaw, closed) in enumerate(plans):
+        if done % 20 == 0:
+            say(done, len(plans), SUITE)
         face = portrait(stage, number, yaw, closed)
         for who, sees in sides.items():
             found[who].append(_nearest(face, sees(face.picture)))
@@ -171,6 +188,7 @@ def _score(
         who, count, sum(one is not None for one in answers[:count]), len(both),
         float(np.abs(said - true).mean()), float(np.nanmean(r)),
         {ARKIT_NAMES[shape]: float(value) for shape, value in zip(_SHAPES, r, strict=True)},
+        {ARKIT_NAMES[shape]: float(value) for shape, value in zip(_SHAPES, np.abs(said - true).mean(0), strict=True)},
         float(np.mean(errors)), float(np.degrees(np.arccos(along)).mean()), tuple(blinks),
     )  # fmt: skip
 
@@ -180,7 +198,27 @@ def _blinks(yaw_deg: int, truth: list[Face], answers: list[Seen | None]) -> Blin
     score = np.array([0.0 if one is None else one.scores[_BLINKS].mean() for one in answers])
     missed = np.array([one is None for one in answers])
     right = ((score > BLINK_AT) == closed) & ~missed
-    return Blinks(yaw_deg, len(truth), float(right.mean()), area_under_roc(score, closed))
+    best, threshold = best_threshold(score, closed, missed)
+    pairs = [k for k in range(0, len(truth) - 1, 2) if not missed[k : k + 2].any()]
+    apart = [float(score[k] - score[k + 1]) for k in pairs]
+    return Blinks(
+        yaw_deg, len(truth), _mean(right), area_under_roc(score, closed), best, threshold, _mean(np.array(apart))
+    )
+
+
+def _mean(values: np.ndarray) -> float:
+    return float(values.mean()) if values.size else float("nan")
+
+
+def best_threshold(score: np.ndarray, closed: np.ndarray, missed: np.ndarray) -> tuple[float, float]:
+    """The accuracy at the threshold that is best for these scores, and the threshold; what is missed is wrong at any.
+    NaN without faces."""
+    if not len(score):
+        return float("nan"), float("nan")
+    edges = np.unique(np.concatenate([[0.0, 1.0], score]))
+    tried = (edges[:-1] + edges[1:]) / 2
+    right = [float((((score > at) == closed) & ~missed).mean()) for at in tried]
+    return max(right), float(tried[int(np.argmax(right))])
 
 
 def area_under_roc(score: np.ndarray, positive: np.ndarray) -> float:

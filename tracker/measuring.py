@@ -23,7 +23,7 @@ BENCHES = {
         "facewire bench latency talk.mp4 --peer mediapipe --teacher face_landmarker.task --one-core",
     ),
     "accuracy": (
-        "Agreement with the teacher on clips, and error against truth on AFLW2000-3D and 300-W.",
+        "Agreement with the teacher on clips, and error against truth: AFLW2000-3D, 300-W, rendered faces; by group.",
         "facewire bench accuracy data/eval --teacher face_landmarker.task",
     ),
     "detector": (

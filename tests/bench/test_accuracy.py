@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +12,7 @@ from tracker.bench import accuracy, agreement
 from tracker.bench.accuracy import Settings
 from tracker.bench.answers import Answers, Oracle
 from tracker.errors import SettingsError, SourceError
+from tracker.face.model import FaceModel
 from tracker.face.parameters import TrackState
 from tracker.source.frame import Frame
 
@@ -21,6 +22,7 @@ class _Face:
     landmarks_px: np.ndarray
     blendshapes_raw: np.ndarray
     state: TrackState = TrackState.TRACKING
+    identity: np.ndarray = field(default_factory=lambda: np.zeros(len(FaceModel.load().identity_mm)))
 
 
 class _NoisyTeacher:
@@ -58,8 +60,15 @@ def test_a_noisy_teacher_scores_what_its_noise_is(data_dir: Path, tmp_path: Path
     assert ours.nme == pytest.approx(0.01, rel=1e-3)
     assert np.isnan(ours.correlation) or ours.correlation == pytest.approx(1.0)
     assert told[0] == f"clips: {clip.name}"
+    assert all(group.sides[0].missed == 0 for group in result.groups["clips"])
+    ours_steady, teacher_steady = result.steadiness
+    assert ours_steady.landmarks == pytest.approx(teacher_steady.landmarks, rel=0.05)
+    assert ours_steady.shapes == teacher_steady.shapes or np.isnan(teacher_steady.shapes)
+    assert result.identity is not None and result.identity.spreads[0].within_clip == 0
+    assert result.without[0]["nothing"] == ours.correlation or np.isnan(ours.correlation)
     text = accuracy.report(result)
     assert clip.name in text and "1.00%" in text and "100.0%" in text
+    assert "clips: by group" in text and "variance of identity" in text
 
 
 def test_images_beside_the_peer(data_dir: Path, tmp_path: Path) -> None:
@@ -70,6 +79,9 @@ def test_images_beside_the_peer(data_dir: Path, tmp_path: Path) -> None:
     assert (ours.who, ours.images, ours.misses, ours.both) == ("ours", 6, 6, 0)
     assert theirs.misses <= 1 and theirs.nme_found < 0.06
     assert "6 (100.0%)" in accuracy.report(result)
+    by_yaw = [group for group in result.groups["aflw2000"] if group.by == "yaw"]
+    assert sum(group.faces for group in by_yaw) == 6
+    assert sum(group.sides[0].missed for group in by_yaw) == 6
 
 
 def test_a_folder_of_clips_is_enough(faceless_clip: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -84,7 +96,7 @@ def test_a_folder_of_clips_is_enough(faceless_clip: Path, monkeypatch: pytest.Mo
 
 def test_bad_settings_are_named(tmp_path: Path) -> None:
     task = tmp_path / "none.task"
-    with pytest.raises(SettingsError, match="'w3000'; valid: clips, aflw2000, w300, synthetic, all"):
+    with pytest.raises(SettingsError, match="'w3000'; valid: clips, aflw2000, w300, synthetic, repeatability, all"):
         accuracy.measure(Settings(tmp_path, task, "w3000"))  # type: ignore[arg-type]
     with pytest.raises(SettingsError, match="limit 0"):
         accuracy.measure(Settings(tmp_path, task, limit=0))

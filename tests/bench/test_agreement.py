@@ -100,6 +100,7 @@ class _Face:
     landmarks_px: np.ndarray
     blendshapes_raw: np.ndarray
     state: TrackState
+    identity: np.ndarray
 
 
 class _Counting:
@@ -115,7 +116,7 @@ class _Counting:
     def track(self, frame: Frame) -> list[_Face]:
         self.times.append(frame.pts_seconds)
         state = TrackState.LOST if len(self.times) % 3 == 0 else TrackState.TRACKING
-        return [_Face(np.full((478, 3), frame.index, np.float32), np.zeros(52, np.float32), state)]
+        return [_Face(np.full((478, 3), frame.index, np.float32), np.zeros(52, np.float32), state, np.ones(3))]
 
 
 def test_a_clip_is_tracked_in_order_with_its_own_time(faceless_clip: Path) -> None:
@@ -125,6 +126,7 @@ def test_a_clip_is_tracked_in_order_with_its_own_time(faceless_clip: Path) -> No
     np.testing.assert_allclose(pipeline.times, np.arange(30) / 30, atol=1e-6)
     assert [len(faces) for faces in seen[:6]] == [1, 1, 0, 1, 1, 0]
     assert seen[28][0].landmarks_px[0, 0] == 28
+    assert seen[28][0].identity is not None and seen[28][0].identity.tolist() == [1, 1, 1]
 
 
 def test_the_peers_answers_as_a_track() -> None:
@@ -132,3 +134,15 @@ def test_the_peers_answers_as_a_track() -> None:
     seen = agreement.seen_by_peer(answers)
     assert [len(faces) for faces in seen] == [0, 2, 0]
     assert seen[1][1].scores[JAW] == 0.5
+
+
+def test_shapes_on_a_list_are_left_out() -> None:
+    def row(jaw: float, smile: float) -> agreement.ClipRow:
+        by_shape = np.full(52, np.nan)
+        by_shape[[JAW, SMILE]] = jaw, smile
+        return agreement.ClipRow("a", 5, 5, 0.0, float(np.nanmean(by_shape)), by_shape)
+
+    rows = [row(0.8, 0.2), row(np.nan, 0.4)]
+    assert agreement.correlation_without(rows, ()) == pytest.approx((0.5 + 0.4) / 2)
+    assert agreement.correlation_without(rows, ("mouthSmileLeft",)) == pytest.approx(0.8), "the other has none left"
+    assert np.isnan(agreement.correlation_without(rows, ("mouthSmileLeft", "jawOpen")))

@@ -23,13 +23,13 @@ def _portrait(stage: object, number: int, yaw_deg: float | None = None, closed: 
     scores[[ARKIT_INDEX["eyeBlinkLeft"], ARKIT_INDEX["eyeBlinkRight"]]] = 0.9 if closed else 0.1
     gaze = np.array([[0.0, 0.0, -1.0]] * 2, np.float32)
     landmarks = rng.uniform(100, 200, (478, 3)).astype(np.float32)
-    picture = np.full((1, 1, 3), number, np.uint8)
+    picture = np.array([[[number, bool(closed), 0]]], np.uint8)
     return Face(picture, landmarks, scores, np.eye(3, dtype=np.float32), 1.0, np.zeros(2, np.float32), gaze, False)
 
 
 def _knows(picture: np.ndarray) -> Sequence[Seen]:
-    number = int(picture[0, 0, 0])
-    face = _portrait(None, number, closed=number >= 8 and (number - 8) % 8 % 2 == 0)
+    number, closed = int(picture[0, 0, 0]), bool(picture[0, 0, 1])
+    face = _portrait(None, number, closed=closed)
     tilt = np.radians(10)
     gaze = np.array([[np.sin(tilt), 0, -np.cos(tilt)]] * 2)
     return [Seen(face.landmarks + 300, face.scores, gaze), Seen(face.landmarks, face.scores * 0.5, gaze)]
@@ -42,12 +42,39 @@ def test_the_nearest_face_is_scored(monkeypatch: pytest.MonkeyPatch) -> None:
     assert row.nme == pytest.approx(0, abs=1e-6)
     assert row.gaze_deg == pytest.approx(10, abs=1e-3)
     assert 0.15 < row.mean_absolute < 0.35, "half of what is true is said"
+    assert np.mean(list(row.error_by_shape.values())) == pytest.approx(row.mean_absolute, rel=1e-5)
     moved = [r for name, r in row.by_shape.items() if not name.startswith("eyeBlink")]
     assert np.allclose(moved, 1)
     assert [one.auc for one in row.blinks] == [1.0, 1.0, 1.0]
     assert row.blinks[0].accuracy == 0.5, "0.45 is not above the threshold"
+    assert row.blinks[0].best == 1 and 0.05 < row.blinks[0].threshold < 0.45
+    assert row.blinks[0].separation == pytest.approx(0.4)
     text = accuracy.report(accuracy.Result((), {}, (row, row)))
     assert "yaw 40" in text and "jawOpen" in text
+
+
+def test_a_person_blinks_and_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown: list[tuple[int, float | None, bool | None]] = []
+
+    def portrait(stage: object, number: int, yaw_deg: float | None = None, closed: bool | None = None) -> Face:
+        shown.append((number, yaw_deg, closed))
+        return _portrait(stage, number, yaw_deg, closed)
+
+    monkeypatch.setattr(synthetic, "portrait", portrait)
+    synthetic.measure(None, {"knows": _knows}, 5)  # type: ignore[arg-type]
+    pairs = shown[5:]
+    assert [pair[:2] for pair in pairs[::2]] == [pair[:2] for pair in pairs[1::2]]
+    assert [closed for _, _, closed in pairs] == [True, False] * 6
+    assert len({number for number, _, _ in shown}) == 5 + 6, "four faces a yaw, two of each person, none seen before"
+
+
+def test_the_best_threshold() -> None:
+    score, closed = np.array([0.3, 0.1, 0.4, 0.2]), np.array([True, False, True, False])
+    nobody = np.zeros(4, bool)
+    best, threshold = synthetic.best_threshold(score, closed, nobody)
+    assert best == 1 and 0.2 < threshold < 0.3
+    assert synthetic.best_threshold(score, closed, np.arange(4) == 0)[0] == 0.75, "what is missed is wrong at any"
+    assert np.isnan(synthetic.best_threshold(score[:0], closed[:0], nobody[:0])[0])
 
 
 def test_nobody_found_is_said(monkeypatch: pytest.MonkeyPatch) -> None:

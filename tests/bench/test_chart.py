@@ -1,0 +1,44 @@
+"""Bars are as long as their values, and a folder of pictures is what is asked for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("cv2")
+
+from tracker.bench import accuracy, chart  # noqa: E402
+from tracker.bench.groups import Group, GroupSide  # noqa: E402
+from tracker.errors import SettingsError  # noqa: E402
+
+
+def _long(picture: np.ndarray, side: int, row: int) -> int:
+    """Pixels of a side's ink in the middle of its bar, from where bars begin, letters left out."""
+    line = picture[chart.TOP_PX + row * chart.ROW_PX + side * 9 + 7, chart.LABEL_PX :]
+    inked = (line == chart._INKS[side]).all(1)
+    return int(np.argmin(inked)) if not inked.all() else len(inked)
+
+
+def test_bars_are_as_long_as_their_values() -> None:
+    rows = [("half", [1.0, 2.0]), ("none", [None, float("nan")]), ("over", [9.0, -1.0])]
+    picture = chart.bars("title", ("ours", "peer"), rows, 2.0)
+    assert _long(picture, 0, 0) == chart.WIDE_PX / 2
+    assert _long(picture, 1, 0) == chart.WIDE_PX
+    assert (_long(picture, 0, 1), _long(picture, 1, 1)) == (0, 0)
+    assert (_long(picture, 0, 2), _long(picture, 1, 2)) == (chart.WIDE_PX, 0)
+
+
+def test_only_what_was_measured_is_drawn(tmp_path: Path) -> None:
+    side = GroupSide("ours", 1, 0.04, float("nan"))
+    result = accuracy.Result((), {}, groups={"w300": (Group("face px", "0-60", 3, 0, (side,)),), "clips": ()})
+    chart.draw(result, tmp_path / "pictures")
+    assert [path.name for path in (tmp_path / "pictures").iterdir()] == ["w300_groups.png"]
+    assert "face px 0-60" in accuracy.report(result)
+
+
+def test_a_folder_that_cannot_be_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(SettingsError, match="cannot make the folder"):
+        chart.open_folder(tmp_path / "file")

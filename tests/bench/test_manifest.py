@@ -1,0 +1,31 @@
+"""The manifest: who is in a file, and what was noted of the picture."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tracker.bench.manifest import Manifest
+
+ROWS = """file,split,identity,notes
+train/clips/a.mp4,train,p1,SYNTHETIC face; from git history, not HEAD
+eval/w300/b.jpg,eval,,truth in truth.npz; helen
+"""
+
+
+def test_entries_by_path(tmp_path: Path) -> None:
+    (tmp_path / "manifest.csv").write_text(ROWS)
+    (tmp_path / "train/clips").mkdir(parents=True)
+    manifest = Manifest.near(tmp_path / "train/clips")
+    assert len(manifest) == 2
+    known = manifest(tmp_path / "train/clips/a.mp4")
+    assert (known.person, known.split, known.notes) == ("p1", "train", ("SYNTHETIC face",))
+    nobody = manifest(tmp_path / "eval/w300/b.jpg")
+    assert (nobody.person, nobody.notes) == ("b", ("helen",)), "where a file came from is no note of its face"
+    other = manifest(tmp_path / "train/clips/c.mp4")
+    assert (other.person, other.split, other.notes) == ("c", "", ())
+
+
+def test_without_a_manifest_every_file_is_a_person(tmp_path: Path) -> None:
+    manifest = Manifest.near(tmp_path)
+    assert len(manifest) == 0
+    assert manifest(tmp_path / "a.mp4").person == "a"
