@@ -93,13 +93,17 @@ def _clips(result: dict[str, Any]) -> list[Row]:
     def both(name: str, show: Callable[[float], str]) -> tuple[str, str]:
         return show(ours[name]), f"{show(peer[name])} (its video mode)" if peer else ""
 
-    return [
+    rows = [
         (f"face found where the teacher finds one, {len(ours['rows'])} clips, {frames:,} frames",
          _percent(ours["found_share"]), ""),
         ("distance to the teacher's 478 landmarks, of the inter-ocular distance", *both("nme", _percent)),
         ("correlation with the teacher's scores within a clip, shapes that move",
          *both("correlation", lambda value: f"{value:.2f}")),
     ]  # fmt: skip
+    for name, r in result.get("without", [{}])[0].items():
+        if name == "unsteady and dead":
+            rows.append(("the same without shapes that are dead in the teacher", f"{r:.2f}", ""))
+    return rows
 
 
 def _stills(result: dict[str, Any], suite: str, title: str) -> list[Row]:
@@ -114,6 +118,9 @@ def _stills(result: dict[str, Any], suite: str, title: str) -> list[Row]:
             _percent(peer["nme_both"]),
         )
     )
+    if ours["by_yaw"]:
+        rows.append((f"{title}: error of those found, |yaw| 0-30 / 30-60 / 60-90 degrees",
+                     *(" / ".join(_percent(nme) for _, nme in side["by_yaw"]) for side in (ours, peer))))  # fmt: skip
     if ours["pose"]:
         rows.append((f"{title}: head rotation, geodesic, over the faces both find",
                      *(f"{side['pose']['geodesic']:.2f} degrees" for side in (ours, peer))))  # fmt: skip
@@ -127,6 +134,15 @@ def _synthetic(result: dict[str, Any]) -> list[Row]:
         (f"{title}: mean absolute error of the shapes", *(f"{side['mean_absolute']:.3f}" for side in (ours, peer))),
         (f"{title}: correlation with the truth", *(f"{side['correlation']:.2f}" for side in (ours, peer))),
     ]
+
+
+def _repeatability(result: dict[str, Any]) -> list[Row]:
+    sides = [row for row in result["repeatability"]["rows"] if row["people"].startswith("photographs")]
+    if len(sides) != 2:
+        return []
+    teacher, ours = sorted(sides, key=lambda row: row["who"] == "ours")
+    what = f"{ours['frames']} photographs, each again turned by 2 degrees, smaller and noisy: landmarks move by"
+    return [(what, _percent(ours["nme"]), _percent(teacher["nme"]))]
 
 
 def _detector(result: dict[str, Any]) -> list[Row]:
@@ -143,6 +159,7 @@ _ROWS: dict[str, Callable[[dict[str, Any]], list[Row]]] = {
     "accuracy_clips": _clips,
     "accuracy_aflw2000": lambda result: _stills(result, "aflw2000", "AFLW2000-3D"),
     "accuracy_w300": lambda result: _stills(result, "w300", "300-W"),
+    "repeatability": _repeatability,
     "synthetic": _synthetic,
     "detector": _detector,
 }
