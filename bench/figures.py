@@ -119,7 +119,7 @@ def _stills(result: dict[str, Any], suite: str, title: str) -> list[Row]:
         )
     )
     if ours["by_yaw"]:
-        rows.append((f"{title}: error of those found, |yaw| 0-30 / 30-60 / 60-90 degrees",
+        rows.append((f"{title}: error of those found, yaw of 0-30 / 30-60 / 60-90 degrees",
                      *(" / ".join(_percent(nme) for _, nme in side["by_yaw"]) for side in (ours, peer))))  # fmt: skip
     if ours["pose"]:
         rows.append((f"{title}: head rotation, geodesic, over the faces both find",
