@@ -1,13 +1,15 @@
 """`facewire bench kernels [NAME]`: every operator's backends on the operator's own cases.
 
-Given the table of backends it times reference and numba on the same arguments and compares what they fill in: a speed
-counts only beside the tolerance it was reached within. It knows no operator but by its row and its cases.
+Given the table of backends it times reference and numba, and Triton where there is a GPU, on the same arguments and
+compares what they fill in: a speed counts only beside the tolerance it was reached within. It knows no operator but by
+its row and its cases.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, fields, is_dataclass, replace
 from importlib import import_module
 from typing import Any, Literal
 
@@ -16,13 +18,14 @@ import numpy as np
 from tracker.bench.measure import Spread, spread
 from tracker.bench.report import table
 from tracker.clock import monotonic_ns
-from tracker.errors import SettingsError
+from tracker.errors import BackendUnavailable, SettingsError
 
 BASE = "reference"
 # A call that takes long is not repeated for more than this.
 _LONGEST_NS = 400_000_000
 Progress = Callable[[int, int, str], None]
-# Row -> the module with its cases and the case's method that gives its arguments, the last of which is filled in.
+# Row -> the module with its cases and the case's method that gives its arguments, the last of which is filled in,
+# unless the module says by `filled` what is.
 _CASES = {
     "project": ("project", "arguments"),
     "morph": ("morph", "arguments"),
@@ -32,6 +35,9 @@ _CASES = {
     "portray": ("portray", "arguments"),
     "crop_luma": ("crop_roi", "luma_arguments"),
     "crop_roi": ("crop_roi", "arguments"),
+    "rasterize": ("rasterize", "arguments"),
+    "shade": ("shade", "arguments"),
+    "shade_gradient": ("shade_gradient", "arguments"),
 }
 
 
@@ -41,8 +47,8 @@ class Settings:
 
     name: str | None = None
     """One operator; all by default."""
-    backend: Literal["auto", "numba"] = "auto"
-    """What to compare with the reference."""
+    backend: Literal["auto", "numba", "triton"] = "auto"
+    """What to compare with the reference: auto is numba, and triton beside it where a GPU is."""
     repeats: int = 100
     """Most timed calls of each; slow ones stop sooner."""
 
@@ -94,34 +100,77 @@ def _time(call: Callable[[], object], repeats: int) -> Spread:
 
 def _row(kernel: str, case: Any, operators: dict[str, Callable[..., object]], tolerance: float, repeats: int) -> Row:
     name, operator = next((name, one) for name, one in operators.items() if name != BASE)
-    method = _CASES[kernel][1]
+    method, filled = _CASES[kernel][1], getattr(_cases(kernel), "filled", lambda arguments: arguments[-1])
     wanted, found = getattr(case, method)(), getattr(case, method)()
     base = _time(lambda: operators[BASE](*wanted), repeats)
-    ours = _time(lambda: operator(*found), repeats)
-    difference = float(np.abs(np.asarray(found[-1], np.float64) - wanted[-1]).max())
+    if name == "triton":
+        ours, found = _on_device(operator, found, repeats)
+    else:
+        ours = _time(lambda: operator(*found), repeats)
+    difference = float(np.abs(np.asarray(filled(found), np.float64) - filled(wanted)).max())
     return Row(kernel, case.name, name, base, ours, base.p50_ns / ours.p50_ns, difference, tolerance)
+
+
+def _on_device(operator: Callable[..., object], arguments: tuple[Any, ...], repeats: int) -> tuple[Spread, Any]:
+    """Times with the device's work waited for, and what it filled in, back here."""
+    import torch
+
+    there = _moved(arguments, lambda array: torch.from_numpy(array).cuda(), np.ndarray)
+
+    def call() -> None:
+        operator(*there)
+        torch.cuda.synchronize()
+
+    return _time(call, repeats), _moved(there, lambda array: array.cpu().numpy(), torch.Tensor)
+
+
+def _moved(value: Any, move: Callable[[Any], Any], kind: type) -> Any:
+    """A tuple or a dataclass of arrays of one kind with each array moved; all else as it is."""
+    if isinstance(value, kind):
+        return move(value)
+    if isinstance(value, tuple):
+        return tuple(_moved(one, move, kind) for one in value)
+    if is_dataclass(value) and not isinstance(value, type):
+        return replace(value, **{one.name: _moved(getattr(value, one.name), move, kind) for one in fields(value)})
+    return value
+
+
+def _cases(kernel: str) -> Any:
+    return import_module(f"tracker.kernels.{_CASES[kernel][0]}.cases")
+
+
+def _backends(kernel: str, name: str) -> list[tuple[Any, Any]]:
+    """What to compare with the reference, each with its choice; with "auto" everything that works here."""
+    from tracker.kernels.backend import operator
+
+    chosen = [operator(kernel, name)]
+    if name == "auto":
+        with suppress(BackendUnavailable):
+            chosen.append(operator(kernel, "triton"))
+    return chosen
 
 
 def measure(settings: Settings, progress: Progress | None = None) -> Result:
     """Time the chosen operators. Raises BackendUnavailable where the backend does not work here."""
-    from tracker.kernels.backend import choose
+    from tracker.kernels.backend import operator
 
-    reference, chosen = choose(BASE), choose(settings.backend)
-    choices = {choice.row: choice for choice in chosen.choices}
-    names = [settings.name] if settings.name else list(_CASES)
-    rows = []
-    for kernel in names:
-        module = import_module(f"tracker.kernels.{_CASES[kernel][0]}.cases")
+    rows, reasons = [], {}
+    for kernel in [settings.name] if settings.name else list(_CASES):
+        reference = operator(kernel, BASE)[0]
+        module = _cases(kernel)
         # An operator may name cases whose sizes are worth timing; its tests' cases do otherwise.
         cases = getattr(module, "BENCH_CASES", module.CASES)
-        operators = {BASE: getattr(reference, kernel), choices[kernel].backend: getattr(chosen, kernel)}
-        if len(operators) < 2:  # auto fell back, and says why
-            continue
+        chosen = _backends(kernel, settings.backend)
+        reasons[kernel] = "; ".join(f"{choice.backend}: {choice.reason}" for _, choice in chosen)
         for number, case in enumerate(cases):
             if progress:
                 progress(number, len(cases), f"{kernel}: {case.name}")
-            rows.append(_row(kernel, case, operators, module.TOLERANCE, settings.repeats))
-    return Result(tuple(rows), {name: f"{choices[name].backend}: {choices[name].reason}" for name in names})
+            for found, choice in chosen:
+                if choice.backend == BASE:  # auto fell back, and says why
+                    continue
+                operators = {BASE: reference, choice.backend: found}
+                rows.append(_row(kernel, case, operators, module.TOLERANCE, settings.repeats))
+    return Result(tuple(rows), reasons)
 
 
 def report(result: Result) -> str:

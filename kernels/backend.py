@@ -1,8 +1,9 @@
 """One table of operators and backends, and the choice from it.
 
-Rows are operators, columns backends; `choose` returns one callable per row, importing only what it picks, and says
-per row what was taken and why. An explicit choice works or raises; only "auto" may fall back. It does not know what
-the operators are used for.
+Rows are operators, columns backends; `choose` returns one callable for each row of the live loop, importing only what
+it picks, and says per row what was taken and why; `operator` returns a single one, of the rows that are loaded only
+when asked for as well. An explicit choice works or raises; only "auto" may fall back. It does not know what the
+operators are used for.
 """
 
 from __future__ import annotations
@@ -24,13 +25,20 @@ from tracker.kernels.project import Project
 
 COLUMNS = ("reference", "numba")
 PREFERRED = ("numba", "reference")
-"""The order in which "auto" tries."""
+"""The order in which "auto" tries: what takes numpy arrays."""
 
 _CONTRACTS: dict[str, Callable[[Any], Any]] = {
     "project": Project, "morph": Morph, "lift": Lift, "align": Align, "one_euro": OneEuro,
     "portray": Portray, "crop_luma": CropLuma, "crop_roi": CropRoi,
 }  # fmt: skip
 ROWS = tuple(_CONTRACTS)
+"""What the live loop uses."""
+_LATER: dict[str, tuple[str, str]] = {
+    "rasterize": ("rasterize", "Rasterize"), "shade": ("shade", "Shade"),
+    "shade_gradient": ("shade_gradient", "ShadeGradient"),
+}  # fmt: skip
+LATER_ROWS = tuple(_LATER)
+"""What is loaded, and compiled, only when `operator` is asked for it."""
 
 # Where each cell lives: module and name. A class is made anew for each choice, because it owns its scratch memory.
 _TABLE: dict[str, dict[str, tuple[str, str]]] = {
@@ -42,12 +50,27 @@ _TABLE: dict[str, dict[str, tuple[str, str]]] = {
     "portray": {"reference": ("portray.reference", "portray"), "numba": ("portray._numba", "portray")},
     "crop_luma": {"reference": ("crop_roi.reference", "crop"), "numba": ("crop_roi._numba", "Crop")},
     "crop_roi": {"reference": ("crop_roi.reference", "crop"), "numba": ("crop_roi._numba", "Crop")},
-}
+    "rasterize": {
+        "reference": ("rasterize.reference", "rasterize"), "numba": ("rasterize._numba", "Raster"),
+        "triton": ("rasterize._triton", "Raster"),
+    },
+    "shade": {
+        "reference": ("shade.reference", "shade"), "numba": ("shade._numba", "Shader"),
+        "triton": ("shade._triton", "Shader"),
+    },
+    "shade_gradient": {
+        "reference": ("shade_gradient.reference", "shade_gradient"),
+        "numba": ("shade_gradient._numba", "ShaderGradient"),
+    },
+}  # fmt: skip
 _COMPILED = (
     ("project._numba", "project"), ("morph._numba", "morph"), ("lift._numba", "lift"), ("align._numba", "align"),
     ("one_euro._numba", "one_euro"), ("portray._numba", "portray"), ("crop_roi._numba", "_crop"),
 )  # fmt: skip
-"""The compiled functions, quickest to compile first."""
+"""The compiled functions of the live loop, quickest to compile first."""
+_COMPILED_LATER = (
+    ("rasterize._numba", "rasterize"), ("shade._numba", "shade"), ("shade_gradient._numba", "shade_gradient"),
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,13 +115,16 @@ def _load(module: str, name: str) -> Any:
 
 def _cell(row: str, column: str) -> tuple[Any, str]:
     """The operator and why it works. Raises BackendUnavailable."""
+    if column not in _TABLE[row]:
+        raise BackendUnavailable(f"{row} has no {column}; it has {', '.join(_TABLE[row])}")
     try:
         found = _load(*_TABLE[row][column])
-        reason = _machine_code(row) if column == "numba" else "plain numpy in float64, slow"
+        reason = _REASONS[column](row)
     except (ImportError, OSError) as error:
         line = (str(error).splitlines() or [type(error).__name__])[0]
         raise BackendUnavailable(f"{row} on {column}: {line}; pip install --upgrade {column}, or use auto") from error
-    return _CONTRACTS[row](found() if isinstance(found, type) else found), reason
+    contract = _CONTRACTS[row] if row in _CONTRACTS else _load(*_LATER[row])
+    return contract(found() if isinstance(found, type) else found), reason
 
 
 def _machine_code(row: str) -> str:
@@ -108,8 +134,23 @@ def _machine_code(row: str) -> str:
     from tracker.kernels.compiled import cache_folder
 
     module = _TABLE[row]["numba"][0]
-    folder = cache_folder(next(_load(m, name) for m, name in _COMPILED if m == module))
+    folder = cache_folder(next(_load(m, name) for m, name in (*_COMPILED, *_COMPILED_LATER) if m == module))
     return f"numba {numba.__version__}, code kept in {folder or 'memory: no cache folder can be written'}"
+
+
+def _device(row: str) -> str:
+    """The version of triton and the device. Raises ImportError, or BackendUnavailable where there is no device."""
+    import torch
+    import triton
+
+    if not torch.cuda.is_available():
+        raise BackendUnavailable(f"{row} on triton: torch {torch.__version__} finds no CUDA device here; use auto")
+    return f"triton {triton.__version__} on {torch.cuda.get_device_name()}"
+
+
+_REASONS: dict[str, Callable[[str], str]] = {
+    "reference": lambda row: "plain numpy in float64, slow", "numba": _machine_code, "triton": _device,
+}  # fmt: skip
 
 
 def _pick(row: str) -> tuple[Any, Choice]:
@@ -143,8 +184,24 @@ def choose(name: str = "auto") -> Kernels:
     return Kernels(**operators, choices=tuple(choices))
 
 
+def operator(row: str, name: str = "auto") -> tuple[Any, Choice]:
+    """One row's callable, and what it uses. "auto" takes numba where it works, else the reference.
+
+    Triton's takes arrays of a device, so it has to be asked for. Raises SettingsError for an unknown row or backend,
+    BackendUnavailable when the row has no such backend or it does not work here.
+    """
+    if row not in _TABLE:
+        raise SettingsError(f"operator {row!r}; valid: {', '.join(_TABLE)}")
+    if name == "auto":
+        return _pick(row)
+    if name not in _REASONS:
+        raise SettingsError(f"backend {name!r}; valid: auto, {', '.join(_REASONS)}")
+    found, reason = _cell(row, name)
+    return found, Choice(row, name, f"asked for; {reason}")
+
+
 def warmup(progress: Callable[[str], None] | None = None) -> Warmth:
-    """Compile every kernel, or load it from the cache.
+    """Compile every kernel of the live loop, or load it from the cache.
 
     `progress` is called with a line for the user only when something has to be compiled or nothing can be kept.
     Raises BackendUnavailable without numba.

@@ -210,7 +210,13 @@ def _hardware_decoders() -> list[str]:
 def _kernels() -> list[dict[str, str]]:
     from tracker.kernels import backend
 
-    choices = backend.choose("auto").choices
+    choices = [*backend.choose("auto").choices]
+    for row in backend.LATER_ROWS:
+        choices.append(backend.operator(row)[1])
+        try:
+            choices.append(backend.operator(row, "triton")[1])
+        except FacewireError as error:
+            choices.append(backend.Choice(row, "no triton", str(error)))
     return [{"operator": choice.row, "backend": choice.backend, "reason": choice.reason} for choice in choices]
 
 

@@ -10,10 +10,12 @@ from tracker.bench.kernels import Settings
 from tracker.errors import SettingsError
 from tracker.kernels import backend
 from tracker.kernels.project.cases import CASES, TOLERANCE
+from tracker.kernels.rasterize.cases import CASES as RASTERIZED
+from tracker.kernels.rasterize.cases import filled as rasterized
 
 
 def test_every_row_of_the_table_is_measured() -> None:
-    assert set(kernels._CASES) == set(backend.ROWS)
+    assert set(kernels._CASES) == {*backend.ROWS, *backend.LATER_ROWS}
 
 
 def test_one_kernel_on_its_own_cases() -> None:
@@ -35,6 +37,16 @@ def test_a_wrong_answer_is_shown() -> None:
     row = kernels._row("project", CASES[0], operators, TOLERANCE, 2)
     assert row.largest_difference == pytest.approx(1, abs=1e-3)
     assert "NO (" in kernels.report(kernels.Result((row,), {}))
+
+
+def test_a_rendered_picture_is_compared_whole() -> None:
+    result = kernels.measure(Settings("rasterize", repeats=1))
+    assert all(row.largest_difference == row.tolerance == 0 for row in result.rows)
+    _, _, ids, depth = arguments = RASTERIZED[0].arguments()
+    backend.operator("rasterize", "numba")[0](*arguments)
+    before = rasterized(arguments)
+    depth[0, 5, 5] = 7
+    assert np.abs(rasterized(arguments) - before).max() == 8
 
 
 def test_a_slow_call_is_not_repeated_for_long(monkeypatch: pytest.MonkeyPatch) -> None:

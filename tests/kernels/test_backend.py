@@ -43,6 +43,31 @@ def test_each_choice_owns_its_scratch() -> None:
     assert first.crop_roi.implementation is not second.crop_roi.implementation
 
 
+def test_one_operator_is_taken_by_name() -> None:
+    found, choice = backend.operator("rasterize")
+    assert (choice.row, choice.backend) == ("rasterize", "numba") and "numba" in choice.reason
+    assert backend.operator("morph", "reference")[1].backend == "reference"
+    assert backend.operator("rasterize")[0].implementation is not found.implementation
+
+
+def test_a_column_that_a_row_lacks_is_named() -> None:
+    with pytest.raises(BackendUnavailable, match="morph has no triton; it has reference, numba"):
+        backend.operator("morph", "triton")
+    with pytest.raises(SettingsError, match="'rasterise'; valid: project"):
+        backend.operator("rasterise")
+    with pytest.raises(SettingsError, match="'cuda'; valid: auto, reference, numba, triton"):
+        backend.operator("rasterize", "cuda")
+
+
+def test_the_live_choice_loads_no_renderer() -> None:
+    script = (
+        "from tracker.kernels.backend import choose, warmup; choose(); warmup(); import sys;"
+        "print(*(n for n in sys.modules if n.split('.')[0] in ('torch', 'triton') or 'rasterize' in n or 'shade' in n))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == ""
+
+
 def test_a_warm_start_says_nothing() -> None:
     backend.warmup()
     script = "from tracker.kernels.backend import warmup; warmup(print)"
