@@ -24,11 +24,11 @@ CORE = [
     "click>=8.1",
 ]
 EXTRAS = {
-    "gpu": ["torch>=2.13", "triton>=3.7", "cupy-cuda13x>=14.2"],
+    "gpu": ["torch>=2.13", "triton>=3.7", "cupy-cuda13x>=14.2", "nvidia-cuda-nvrtc>=13.0,<14"],
     "train": ["torch>=2.13", "mediapipe>=1.2,<2", "onnx>=1.19", "scipy>=1.14"],
     "bench": ["mediapipe>=1.2,<2", "openvino>=2026.0"],
     "view": ["open3d>=0.20"],
-    "test": ["pytest>=8", "scipy>=1.14", "onnx>=1.19"],
+    "test": ["pytest>=8", "scipy>=1.14", "onnx>=1.19", "nvidia-cuda-nvrtc>=13.0,<14; platform_system == 'Linux'"],
     "dev": ["ruff>=0.14", "mypy>=1.18", "setuptools>=80"],
 }
 
@@ -53,7 +53,12 @@ setup(
     python_requires=">=3.11,<3.14",
     packages=packages(),
     package_dir={"tracker": "tracker", **{f"tracker.{folder}": folder for folder in MAPPED}},
-    package_data={"tracker": ["py.typed"], "tracker.assets": ["*"], "tracker.bench": ["results/repeatability.json"]},
+    package_data={
+        "tracker": ["py.typed"],
+        "tracker.assets": ["*"],
+        "tracker.bench": ["results/repeatability.json"],
+        **{f"tracker.kernels.{name}": ["*.cu"] for name in find_packages(where=str(HERE / "kernels"))},
+    },
     install_requires=CORE,
     extras_require=EXTRAS,
     entry_points={"console_scripts": ["facewire = tracker.cli:main"]},

@@ -1,8 +1,8 @@
 """`facewire bench kernels [NAME]`: every operator's backends on the operator's own cases.
 
-Given the table of backends it times reference and numba, and Triton where there is a GPU, on the same arguments and
-compares what they fill in: a speed counts only beside the tolerance it was reached within. It knows no operator but by
-its row and its cases.
+Given the table of backends it times reference and numba, and Triton or CuPy where there is a GPU, on the same
+arguments and compares what they fill in: a speed counts only beside the tolerance it was reached within. It knows no
+operator but by its row and its cases.
 """
 
 from __future__ import annotations
@@ -23,9 +23,11 @@ from tracker.errors import BackendUnavailable, SettingsError
 BASE = "reference"
 # A call that takes long is not repeated for more than this.
 _LONGEST_NS = 400_000_000
+# Calls on a device between two looks at its clock.
+_QUEUED = 20
 Progress = Callable[[int, int, str], None]
-# Row -> the module with its cases and the case's method that gives its arguments, the last of which is filled in,
-# unless the module says by `filled` what is.
+# Row -> the module with its cases and the case's method that gives its arguments, the last of which is filled in.
+# A module's own `difference` of two such tuples, in the terms of its tolerance, comes before the plain one.
 _CASES = {
     "project": ("project", "arguments"),
     "morph": ("morph", "arguments"),
@@ -38,6 +40,8 @@ _CASES = {
     "rasterize": ("rasterize", "arguments"),
     "shade": ("shade", "arguments"),
     "shade_gradient": ("shade_gradient", "arguments"),
+    "gauss_newton": ("gauss_newton", "arguments"),
+    "crop_nv12": ("crop_nv12", "arguments"),
 }
 
 
@@ -47,8 +51,8 @@ class Settings:
 
     name: str | None = None
     """One operator; all by default."""
-    backend: Literal["auto", "numba", "triton"] = "auto"
-    """What to compare with the reference: auto is numba, and triton beside it where a GPU is."""
+    backend: Literal["auto", "numba", "triton", "cupy"] = "auto"
+    """What to compare with the reference: auto is numba, and triton and cupy beside it where a GPU is."""
     repeats: int = 100
     """Most timed calls of each; slow ones stop sooner."""
 
@@ -100,18 +104,42 @@ def _time(call: Callable[[], object], repeats: int) -> Spread:
 
 def _row(kernel: str, case: Any, operators: dict[str, Callable[..., object]], tolerance: float, repeats: int) -> Row:
     name, operator = next((name, one) for name, one in operators.items() if name != BASE)
-    method, filled = _CASES[kernel][1], getattr(_cases(kernel), "filled", lambda arguments: arguments[-1])
+    method, compare = _CASES[kernel][1], getattr(_cases(kernel), "difference", _difference)
     wanted, found = getattr(case, method)(), getattr(case, method)()
     base = _time(lambda: operators[BASE](*wanted), repeats)
-    if name == "triton":
-        ours, found = _on_device(operator, found, repeats)
+    if name == "cupy":
+        ours, found = _on_cupy(operator, found, repeats)
+    elif name == "triton":
+        ours, found = _on_torch(operator, found, repeats)
     else:
         ours = _time(lambda: operator(*found), repeats)
-    difference = float(np.abs(np.asarray(filled(found), np.float64) - filled(wanted)).max())
-    return Row(kernel, case.name, name, base, ours, base.p50_ns / ours.p50_ns, difference, tolerance)
+    return Row(kernel, case.name, name, base, ours, base.p50_ns / ours.p50_ns, compare(found, wanted), tolerance)
 
 
-def _on_device(operator: Callable[..., object], arguments: tuple[Any, ...], repeats: int) -> tuple[Spread, Any]:
+def _difference(found: tuple[Any, ...], wanted: tuple[Any, ...]) -> float:
+    """The largest between what two calls filled in."""
+    return float(np.abs(np.asarray(found[-1], np.float64) - wanted[-1]).max())
+
+
+def _on_cupy(operator: Callable[..., object], arguments: tuple[Any, ...], repeats: int) -> tuple[Spread, Any]:
+    """Times of the device's work by its own clock, per call of `_QUEUED` that are queued together so that the time to
+    queue them does not count, and what it filled in, back here."""
+    import cupy
+
+    there = _moved(arguments, cupy.asarray, np.ndarray)
+    operator(*there)
+    begin, end, samples = cupy.cuda.Event(), cupy.cuda.Event(), list[int]()
+    while len(samples) < repeats and sum(samples) * _QUEUED < _LONGEST_NS:
+        begin.record()
+        for _ in range(_QUEUED):
+            operator(*there)
+        end.record()
+        end.synchronize()
+        samples.append(round(cupy.cuda.get_elapsed_time(begin, end) * 1e6 / _QUEUED))
+    return spread(samples), _moved(there, cupy.asnumpy, cupy.ndarray)
+
+
+def _on_torch(operator: Callable[..., object], arguments: tuple[Any, ...], repeats: int) -> tuple[Spread, Any]:
     """Times with the device's work waited for, and what it filled in, back here."""
     import torch
 
@@ -145,8 +173,9 @@ def _backends(kernel: str, name: str) -> list[tuple[Any, Any]]:
 
     chosen = [operator(kernel, name)]
     if name == "auto":
-        with suppress(BackendUnavailable):
-            chosen.append(operator(kernel, "triton"))
+        for column in ("triton", "cupy"):
+            with suppress(BackendUnavailable):
+                chosen.append(operator(kernel, column))
     return chosen
 
 

@@ -36,6 +36,7 @@ ROWS = tuple(_CONTRACTS)
 _LATER: dict[str, tuple[str, str]] = {
     "rasterize": ("rasterize", "Rasterize"), "shade": ("shade", "Shade"),
     "shade_gradient": ("shade_gradient", "ShadeGradient"),
+    "gauss_newton": ("gauss_newton", "GaussNewton"), "crop_nv12": ("crop_nv12", "CropNv12"),
 }  # fmt: skip
 LATER_ROWS = tuple(_LATER)
 """What is loaded, and compiled, only when `operator` is asked for it."""
@@ -62,6 +63,14 @@ _TABLE: dict[str, dict[str, tuple[str, str]]] = {
         "reference": ("shade_gradient.reference", "shade_gradient"),
         "numba": ("shade_gradient._numba", "ShaderGradient"),
     },
+    "gauss_newton": {
+        "reference": ("gauss_newton.reference", "solve"), "numba": ("gauss_newton._numba", "Solve"),
+        "cupy": ("gauss_newton._cupy", "Solve"),
+    },
+    "crop_nv12": {
+        "reference": ("crop_nv12.reference", "crop"), "numba": ("crop_nv12._numba", "Crop"),
+        "cupy": ("crop_nv12._cupy", "Crop"),
+    },
 }  # fmt: skip
 _COMPILED = (
     ("project._numba", "project"), ("morph._numba", "morph"), ("lift._numba", "lift"), ("align._numba", "align"),
@@ -70,6 +79,7 @@ _COMPILED = (
 """The compiled functions of the live loop, quickest to compile first."""
 _COMPILED_LATER = (
     ("rasterize._numba", "rasterize"), ("shade._numba", "shade"), ("shade_gradient._numba", "shade_gradient"),
+    ("gauss_newton._numba", "solve"), ("crop_nv12._numba", "compiled_crop"),
 )  # fmt: skip
 
 
@@ -119,12 +129,14 @@ def _cell(row: str, column: str) -> tuple[Any, str]:
         raise BackendUnavailable(f"{row} has no {column}; it has {', '.join(_TABLE[row])}")
     try:
         found = _load(*_TABLE[row][column])
+        # Made first: a class that needs a device says best what is missing.
+        implementation = found() if isinstance(found, type) else found
         reason = _REASONS[column](row)
     except (ImportError, OSError) as error:
         line = (str(error).splitlines() or [type(error).__name__])[0]
         raise BackendUnavailable(f"{row} on {column}: {line}; pip install --upgrade {column}, or use auto") from error
     contract = _CONTRACTS[row] if row in _CONTRACTS else _load(*_LATER[row])
-    return contract(found() if isinstance(found, type) else found), reason
+    return contract(implementation), reason
 
 
 def _machine_code(row: str) -> str:
@@ -148,8 +160,17 @@ def _device(row: str) -> str:
     return f"triton {triton.__version__} on {torch.cuda.get_device_name()}"
 
 
+def _cuda_device(row: str) -> str:
+    """The version of CuPy and the device, which making the operator has found."""
+    import cupy
+
+    name = cupy.cuda.runtime.getDeviceProperties(cupy.cuda.Device().id)["name"].decode()
+    return f"CuPy {cupy.__version__} on {name}"
+
+
 _REASONS: dict[str, Callable[[str], str]] = {
     "reference": lambda row: "plain numpy in float64, slow", "numba": _machine_code, "triton": _device,
+    "cupy": _cuda_device,
 }  # fmt: skip
 
 
@@ -187,8 +208,8 @@ def choose(name: str = "auto") -> Kernels:
 def operator(row: str, name: str = "auto") -> tuple[Any, Choice]:
     """One row's callable, and what it uses. "auto" takes numba where it works, else the reference.
 
-    Triton's takes arrays of a device, so it has to be asked for. Raises SettingsError for an unknown row or backend,
-    BackendUnavailable when the row has no such backend or it does not work here.
+    Triton's and CuPy's take arrays of a device, so they have to be asked for. Raises SettingsError for an unknown row
+    or backend, BackendUnavailable when the row has no such backend or it does not work here.
     """
     if row not in _TABLE:
         raise SettingsError(f"operator {row!r}; valid: {', '.join(_TABLE)}")

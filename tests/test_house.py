@@ -214,3 +214,9 @@ def test_packaging_names_every_package(tmp_path: Path) -> None:
     built = {".".join(p.relative_to(tmp_path / "lib").with_suffix("").parts) for p in (tmp_path / "lib").rglob("*.py")}
     expected = {f"{name}.__init__" if path.name == "__init__.py" else name for name, path in MODULES.items()}
     assert expected == built
+    sources = {path.relative_to(ROOT) for path in (ROOT / "kernels").rglob("*.cu")}
+    assert (
+        sources
+        == {path.relative_to(tmp_path / "lib" / "tracker") for path in (tmp_path / "lib").rglob("*.cu")}
+        != set()
+    )

@@ -55,6 +55,11 @@ def filled(arguments: tuple[Any, ...]) -> np.ndarray:
     return np.concatenate([ids.ravel(), np.where(np.isinf(depth), -1, depth).ravel()]).astype(np.float64)
 
 
+def difference(found: tuple[Any, ...], wanted: tuple[Any, ...]) -> float:
+    """The largest between what two calls filled in."""
+    return float(np.abs(filled(found) - filled(wanted)).max())
+
+
 def _dome(columns: int, rows: int) -> tuple[np.ndarray, np.ndarray]:
     """A face-like half ellipsoid towards the camera: points in -1..1, fronts only."""
     x, y = np.meshgrid(np.linspace(-1, 1, columns), np.linspace(-1, 1, rows))

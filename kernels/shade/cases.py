@@ -70,6 +70,11 @@ def filled(arguments: Arguments) -> np.ndarray:
     return np.concatenate([np.asarray(part, np.float64).ravel() for part in parts])
 
 
+def difference(found: Arguments, wanted: Arguments) -> float:
+    """The largest between what two calls filled in."""
+    return float(np.abs(filled(found) - filled(wanted)).max())
+
+
 CASES = (
     *(Case(mesh.name, mesh) for mesh in SMALL),
     Case("one_region", SMALL[1], regions=1),

@@ -41,6 +41,11 @@ def filled(arguments: tuple[Any, ...]) -> np.ndarray:
     return np.concatenate([(part / max(float(np.abs(part).max()), 1e-9)).ravel() for part in parts])
 
 
+def difference(found: tuple[Any, ...], wanted: tuple[Any, ...]) -> float:
+    """The largest between what two calls filled in."""
+    return float(np.abs(filled(found) - filled(wanted)).max())
+
+
 # Small, because the reference goes from pixel to pixel.
 _SMALL = Mesh("face", 12, 10, 32, batch=2)
 CASES = (

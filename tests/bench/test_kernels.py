@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pytest
 
 from tracker.bench import kernels
 from tracker.bench.kernels import Settings
-from tracker.errors import SettingsError
+from tracker.errors import BackendUnavailable, SettingsError
 from tracker.kernels import backend
 from tracker.kernels.project.cases import CASES, TOLERANCE
 from tracker.kernels.rasterize.cases import CASES as RASTERIZED
@@ -53,6 +55,14 @@ def test_a_slow_call_is_not_repeated_for_long(monkeypatch: pytest.MonkeyPatch) -
     clock = iter(range(0, 10**12, 150_000_000))
     monkeypatch.setattr(kernels, "monotonic_ns", lambda: next(clock))
     assert kernels._time(lambda: None, 100).count == 3  # of 150 ms each
+
+
+@pytest.mark.parametrize("name", ["gauss_newton", "crop_nv12"])
+def test_a_device_that_is_not_here_is_named_in_one_line(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "cupy", None)
+    with pytest.raises(BackendUnavailable, match=f"^{name}: looked for CuPy .*pip install") as caught:
+        kernels.measure(Settings(name, backend="cupy"))
+    assert "\n" not in str(caught.value)
 
 
 def test_an_unknown_kernel_is_named() -> None:
