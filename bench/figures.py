@@ -107,33 +107,33 @@ def _clips(result: dict[str, Any]) -> list[Row]:
 
 
 def _stills(result: dict[str, Any], suite: str, title: str) -> list[Row]:
-    ours, peer = result["stills"][suite]
+    sides = result["stills"][suite]
+    ours = sides[0]
     rows = [
-        (f"{title}, {ours['images']:,} images: missed", *(_percent(s["misses"] / s["images"], 1) for s in (ours, peer)))
+        _row(f"{title}, {ours['images']:,} images: missed", sides, lambda s: _percent(s["misses"] / s["images"], 1)),
+        _row(f"{title}: error over the {ours['both']} faces both find", sides, lambda s: _percent(s["nme_both"])),
     ]
-    rows.append(
-        (
-            f"{title}: error over the {ours['both']} faces both find",
-            _percent(ours["nme_both"]),
-            _percent(peer["nme_both"]),
-        )
-    )
     if ours["by_yaw"]:
-        rows.append((f"{title}: error of those found, yaw of 0-30 / 30-60 / 60-90 degrees",
-                     *(" / ".join(_percent(nme) for _, nme in side["by_yaw"]) for side in (ours, peer))))  # fmt: skip
+        what = f"{title}: error of those found, yaw of 0-30 / 30-60 / 60-90 degrees"
+        rows.append(_row(what, sides, lambda s: " / ".join(_percent(nme) for _, nme in s["by_yaw"])))
     if ours["pose"]:
-        rows.append((f"{title}: head rotation, geodesic, over the faces both find",
-                     *(f"{side['pose']['geodesic']:.2f} degrees" for side in (ours, peer))))  # fmt: skip
+        what = f"{title}: head rotation, geodesic, over the faces both find"
+        rows.append(_row(what, sides, lambda s: f"{s['pose']['geodesic']:.2f} degrees"))
     return rows
 
 
 def _synthetic(result: dict[str, Any]) -> list[Row]:
-    ours, peer = result["synthetic"]
-    title = f"rendered faces with exact truth, {ours['both']} that both find"
+    sides = result["synthetic"]
+    title = f"rendered faces with exact truth, {sides[0]['both']} that both find"
     return [
-        (f"{title}: mean absolute error of the shapes", *(f"{side['mean_absolute']:.3f}" for side in (ours, peer))),
-        (f"{title}: correlation with the truth", *(f"{side['correlation']:.2f}" for side in (ours, peer))),
+        _row(f"{title}: mean absolute error of the shapes", sides, lambda s: f"{s['mean_absolute']:.3f}"),
+        _row(f"{title}: correlation with the truth", sides, lambda s: f"{s['correlation']:.2f}"),
     ]
+
+
+def _row(what: str, sides: list[dict[str, Any]], show: Callable[[dict[str, Any]], str]) -> Row:
+    ours, peer = sides
+    return what, show(ours), show(peer)
 
 
 def _repeatability(result: dict[str, Any]) -> list[Row]:

@@ -205,6 +205,11 @@ def choose(name: str = "auto") -> Kernels:
     return Kernels(**operators, choices=tuple(choices))
 
 
+def device_columns(row: str) -> list[str]:
+    """The backends of a row that take a device's arrays."""
+    return [column for column in _TABLE[row] if column not in PREFERRED]
+
+
 def operator(row: str, name: str = "auto") -> tuple[Any, Choice]:
     """One row's callable, and what it uses. "auto" takes numba where it works, else the reference.
 

@@ -213,10 +213,11 @@ def _kernels() -> list[dict[str, str]]:
     choices = [*backend.choose("auto").choices]
     for row in backend.LATER_ROWS:
         choices.append(backend.operator(row)[1])
-        try:
-            choices.append(backend.operator(row, "triton")[1])
-        except FacewireError as error:
-            choices.append(backend.Choice(row, "no triton", str(error)))
+        for column in backend.device_columns(row):
+            try:
+                choices.append(backend.operator(row, column)[1])
+            except FacewireError as error:
+                choices.append(backend.Choice(row, f"no {column}", str(error)))
     return [{"operator": choice.row, "backend": choice.backend, "reason": choice.reason} for choice in choices]
 
 
