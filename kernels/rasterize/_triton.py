@@ -145,6 +145,22 @@ def _share(x, y):
     return tl.minimum(tl.maximum(tl.div_rn(x, y), 0.0), 1.0)
 
 
+@triton.jit
+def corner_shares(mesh, a, b, c, x, y, shown):
+    """Barycentrics of the corners as given, clipped to the triangle."""
+    ax, ay = tl.load(mesh + 3 * a, mask=shown, other=0.0) - x, tl.load(mesh + 3 * a + 1, mask=shown, other=0.0) - y
+    bx, by = tl.load(mesh + 3 * b, mask=shown, other=0.0) - x, tl.load(mesh + 3 * b + 1, mask=shown, other=0.0) - y
+    cx, cy = tl.load(mesh + 3 * c, mask=shown, other=0.0) - x, tl.load(mesh + 3 * c + 1, mask=shown, other=0.0) - y
+    of_a, of_b, of_c = bx * cy - cx * by, cx * ay - ax * cy, ax * by - bx * ay
+    total = of_a + of_b + of_c
+    flat = (total == 0.0) | (shown == 0)
+    of_a, of_b, of_c = tl.where(flat, 1.0, of_a), tl.where(flat, 1.0, of_b), tl.where(flat, 1.0, of_c)
+    total = tl.where(flat, 3.0, total)
+    of_a, of_b, of_c = _share(of_a, total), _share(of_b, total), _share(of_c, total)
+    total = of_a + of_b + of_c
+    return tl.div_rn(of_a, total), tl.div_rn(of_b, total), tl.div_rn(of_c, total)
+
+
 @triton.jit(do_not_specialize=["corners", "high", "wide"])
 def weigh(vertices, triangles, ids, barycentrics, corners, high, wide, PIXELS: tl.constexpr):
     """Barycentrics of the corners as given; program (pixels, picture)."""
@@ -158,20 +174,11 @@ def weigh(vertices, triangles, ids, barycentrics, corners, high, wide, PIXELS: t
     b = tl.load(triangles + 3 * t + 1, mask=shown, other=0)
     c = tl.load(triangles + 3 * t + 2, mask=shown, other=0)
     x, y = (at % wide).to(tl.float32) + 0.5, (at // wide).to(tl.float32) + 0.5
-    ax, ay = tl.load(mesh + 3 * a, mask=shown, other=0.0) - x, tl.load(mesh + 3 * a + 1, mask=shown, other=0.0) - y
-    bx, by = tl.load(mesh + 3 * b, mask=shown, other=0.0) - x, tl.load(mesh + 3 * b + 1, mask=shown, other=0.0) - y
-    cx, cy = tl.load(mesh + 3 * c, mask=shown, other=0.0) - x, tl.load(mesh + 3 * c + 1, mask=shown, other=0.0) - y
-    of_a, of_b, of_c = bx * cy - cx * by, cx * ay - ax * cy, ax * by - bx * ay
-    total = of_a + of_b + of_c
-    flat = (total == 0.0) | (shown == 0)
-    of_a, of_b, of_c = tl.where(flat, 1.0, of_a), tl.where(flat, 1.0, of_b), tl.where(flat, 1.0, of_c)
-    total = tl.where(flat, 3.0, total)
-    of_a, of_b, of_c = _share(of_a, total), _share(of_b, total), _share(of_c, total)
-    total = of_a + of_b + of_c
+    of_a, of_b, of_c = corner_shares(mesh, a, b, c, x, y, shown)
     out = barycentrics + (image * high * wide + at) * 3
-    tl.store(out, tl.where(shown, tl.div_rn(of_a, total), 0.0), mask=there)
-    tl.store(out + 1, tl.where(shown, tl.div_rn(of_b, total), 0.0), mask=there)
-    tl.store(out + 2, tl.where(shown, tl.div_rn(of_c, total), 0.0), mask=there)
+    tl.store(out, tl.where(shown, of_a, 0.0), mask=there)
+    tl.store(out + 1, tl.where(shown, of_b, 0.0), mask=there)
+    tl.store(out + 2, tl.where(shown, of_c, 0.0), mask=there)
 
 
 class Raster:

@@ -17,6 +17,7 @@ import triton
 import triton.language as tl
 
 from tracker.kernels.interop import full
+from tracker.kernels.rasterize._triton import corner_shares
 from tracker.kernels.shade import HARMONICS, Shaded, Surface
 
 OPTIONS = {"num_warps": 4, "enable_fp_fusion": False}
@@ -45,27 +46,6 @@ def light(normals, albedo, lighting, colours, corners, VERTICES: tl.constexpr):
         tl.store(colours + at + channel, tl.load(albedo + at + channel, mask=there, other=0.0) * sum, mask=there)
 
 
-@triton.jit
-def _share(x, y):
-    return tl.minimum(tl.maximum(tl.div_rn(x, y), 0.0), 1.0)
-
-
-@triton.jit
-def barycentrics(mesh, a, b, c, x, y, shown):
-    """Of the corners as given, clipped to the triangle."""
-    ax, ay = tl.load(mesh + 3 * a, mask=shown, other=0.0) - x, tl.load(mesh + 3 * a + 1, mask=shown, other=0.0) - y
-    bx, by = tl.load(mesh + 3 * b, mask=shown, other=0.0) - x, tl.load(mesh + 3 * b + 1, mask=shown, other=0.0) - y
-    cx, cy = tl.load(mesh + 3 * c, mask=shown, other=0.0) - x, tl.load(mesh + 3 * c + 1, mask=shown, other=0.0) - y
-    of_a, of_b, of_c = bx * cy - cx * by, cx * ay - ax * cy, ax * by - bx * ay
-    total = of_a + of_b + of_c
-    flat = (total == 0.0) | (shown == 0)
-    of_a, of_b, of_c = tl.where(flat, 1.0, of_a), tl.where(flat, 1.0, of_b), tl.where(flat, 1.0, of_c)
-    total = tl.where(flat, 3.0, total)
-    of_a, of_b, of_c = _share(of_a, total), _share(of_b, total), _share(of_c, total)
-    total = of_a + of_b + of_c
-    return tl.div_rn(of_a, total), tl.div_rn(of_b, total), tl.div_rn(of_c, total)
-
-
 @triton.jit(do_not_specialize=["faces", "corners", "high", "wide", "places", "soft"])
 def compare(
     vertices, triangles, regions, colours, ids, target, image, part_error, part_pixels,
@@ -85,7 +65,7 @@ def compare(
     shown &= (a >= 0) & (a < corners) & (b >= 0) & (b < corners) & (c >= 0) & (c < corners)
     region = tl.load(regions + t, mask=shown, other=-1)
     x, y = (at % wide).to(tl.float32) + 0.5, (at // wide).to(tl.float32) + 0.5
-    of_a, of_b, of_c = barycentrics(vertices + one * corners * 3, a, b, c, x, y, shown)
+    of_a, of_b, of_c = corner_shares(vertices + one * corners * 3, a, b, c, x, y, shown)
     squared = tl.zeros([PIXELS], tl.float32)
     for channel in tl.static_range(3):
         of = colours + one * corners * 3 + channel
