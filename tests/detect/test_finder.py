@@ -35,7 +35,7 @@ def a_frame():
     return Frame((plane, half, half), "i420", 8, "bt601", False, 0, Fraction(1, 30), 0, 0, 0)
 
 
-def a_fit(track, presence=0.99, x=None, plausible=True):
+def a_fit(track, presence=0.999, x=None, plausible=True):
     scale = track.roi.side_px / ROI_SIDE_MM
     center = np.array([track.roi.x_px if x is None else x, track.roi.y_px - 30 * scale])
     five, many = np.full(5, 0.8, np.float32), np.full(52, 0.1, np.float32)
@@ -45,7 +45,7 @@ def a_fit(track, presence=0.99, x=None, plausible=True):
     )  # fmt: skip
 
 
-def step(finder, now, seen=True, presence=0.99):
+def step(finder, now, seen=True, presence=0.999):
     tracks = list(finder(a_frame()))
     fits = {t.track_id: a_fit(t, presence) for t in tracks} if seen else {}
     fits = {k: f for k, f in fits.items() if finder.accepts(next(t for t in tracks if t.track_id == k), f, [])}
@@ -123,13 +123,15 @@ def test_a_new_face_must_look_the_same_from_beside_it():
     detector.there = [Roi(50, 50, 40, 0)]
     finder = Finder(detector)
     (track,) = finder(a_frame())
-    fit, same, moved, gone = (a_fit(track, 0.99), a_fit(track, 0.99, x=52.0), a_fit(track, 0.99, x=75.0),
-                              a_fit(track, 0.01))  # fmt: skip
+    fit, same, moved, gone = (a_fit(track, 0.999), a_fit(track, 0.999, x=52.0), a_fit(track, 0.999, x=66.0),
+                              a_fit(track, 0.6))  # fmt: skip
     assert finder.accepts(track, fit, [same] * 4)
     assert finder.accepts(track, fit, [same] * 3 + [moved]) and agreeing(fit, [moved, same]) == [same]
-    assert not finder.accepts(track, fit, [same] * 2 + [moved] * 2), "it moved by half a face"
-    assert not finder.accepts(track, fit, [same] * 2 + [gone] * 2), "it is gone when looked at again"
-    assert not finder.accepts(track, fit, [same] * 3 + [a_fit(track, 0.99, plausible=False)])
+    assert not finder.accepts(track, fit, [same] * 2 + [moved] * 2), "it moves"
+    assert not finder.accepts(track, fit, [same] * 3 + [a_fit(track, 0.999, x=75.0)]), "it moved by half a face"
+    assert not finder.accepts(track, fit, [same] * 2 + [gone] * 2), "it fades when looked at again"
+    assert not finder.accepts(track, fit, [same] * 3 + [a_fit(track, 0.999, plausible=False)])
+    assert not finder.accepts(track, fit, [same] * 3 + [a_fit(track, 0.4)]), "one look sees none"
     assert len(set(nudged(track.roi))) == len(NUDGES) and track.roi not in nudged(track.roi)
     assert disagreement(fit, fit) < 1e-6
 

@@ -32,7 +32,7 @@ class FindSettings:
     """How many people at most."""
     glance_presence: float = 0.3
     """The network's presence score below which a proposal gets no second look, 0..1."""
-    acquire_presence: float = 0.95
+    acquire_presence: float = 0.99
     """The presence score a new face must reach over five looks, 0..1."""
     acquire_region_confidence: float = 0.03
     """The mean confidence of the face's regions that a new face must reach, 0..1."""
