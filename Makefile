@@ -82,8 +82,9 @@ $(CORE): setup.py pyproject.toml | $(BIN)/python
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
 	@touch $@
 
-# Neither torch nor CuPy is among these: a plain CPU tests everything that the default install runs. NVRTC is (90 MB), a
-# compiler that needs no GPU: our CUDA C is compiled for two that are not here.
+# Neither torch nor CuPy is among these: a plain CPU tests everything that the default install runs. NVRTC (90 MB) and
+# Triton (1 GB unpacked) are: compilers that need no GPU, so that our kernels are compiled for two that are not here, and
+# Triton's run in its interpreter.
 $(ALL): setup.py pyproject.toml | $(BIN)/python
 	@echo 'installing facewire with its test, bench and dev extras'
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,bench,dev]'
