@@ -29,7 +29,10 @@ EXTRAS = {
     "bench": ["mediapipe>=1.2,<2", "openvino>=2026.0"],
     "view": ["open3d>=0.20"],
     "test": [
-        "pytest>=8", "scipy>=1.14", "onnx>=1.19", "nvidia-cuda-nvrtc>=13.0,<14; platform_system == 'Linux'",
+        "pytest>=8",
+        "scipy>=1.14",
+        "onnx>=1.19",
+        "nvidia-cuda-nvrtc>=13.0,<14; platform_system == 'Linux'",
         "triton>=3.7; platform_system == 'Linux'",
     ],  # fmt: skip
     "dev": ["ruff>=0.14", "mypy>=1.18", "setuptools>=80"],
