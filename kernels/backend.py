@@ -17,11 +17,16 @@ from typing import Any
 from tracker.errors import BackendUnavailable, SettingsError
 from tracker.kernels.align import Align
 from tracker.kernels.crop_roi import CropLuma, CropRoi
+from tracker.kernels.halve import Halve
 from tracker.kernels.lift import Lift
 from tracker.kernels.morph import Morph
+from tracker.kernels.normals import Normals
 from tracker.kernels.one_euro import OneEuro
 from tracker.kernels.portray import Portray
 from tracker.kernels.project import Project
+from tracker.kernels.rasterize import Rasterize
+from tracker.kernels.relight import Relight
+from tracker.kernels.shade import Shade
 
 COLUMNS = ("reference", "numba")
 PREFERRED = ("numba", "reference")
@@ -29,12 +34,12 @@ PREFERRED = ("numba", "reference")
 
 _CONTRACTS: dict[str, Callable[[Any], Any]] = {
     "project": Project, "morph": Morph, "lift": Lift, "align": Align, "one_euro": OneEuro,
-    "portray": Portray, "crop_luma": CropLuma, "crop_roi": CropRoi,
+    "portray": Portray, "crop_luma": CropLuma, "crop_roi": CropRoi, "halve": Halve, "normals": Normals,
+    "rasterize": Rasterize, "relight": Relight, "shade": Shade,
 }  # fmt: skip
 ROWS = tuple(_CONTRACTS)
 """What the live loop uses."""
 _LATER: dict[str, tuple[str, str]] = {
-    "rasterize": ("rasterize", "Rasterize"), "shade": ("shade", "Shade"),
     "shade_gradient": ("shade_gradient", "ShadeGradient"),
     "gauss_newton": ("gauss_newton", "GaussNewton"), "crop_nv12": ("crop_nv12", "CropNv12"),
 }  # fmt: skip
@@ -51,6 +56,9 @@ _TABLE: dict[str, dict[str, tuple[str, str]]] = {
     "portray": {"reference": ("portray.reference", "portray"), "numba": ("portray._numba", "portray")},
     "crop_luma": {"reference": ("crop_roi.reference", "crop"), "numba": ("crop_roi._numba", "Crop")},
     "crop_roi": {"reference": ("crop_roi.reference", "crop"), "numba": ("crop_roi._numba", "Crop")},
+    "halve": {"reference": ("halve.reference", "halve"), "numba": ("halve._numba", "halve")},
+    "normals": {"reference": ("normals.reference", "normals"), "numba": ("normals._numba", "normals")},
+    "relight": {"reference": ("relight.reference", "relight"), "numba": ("relight._numba", "Relighter")},
     "rasterize": {
         "reference": ("rasterize.reference", "rasterize"), "numba": ("rasterize._numba", "Raster"),
         "triton": ("rasterize._triton", "Raster"),
@@ -74,11 +82,13 @@ _TABLE: dict[str, dict[str, tuple[str, str]]] = {
 }  # fmt: skip
 _COMPILED = (
     ("project._numba", "project"), ("morph._numba", "morph"), ("lift._numba", "lift"), ("align._numba", "align"),
-    ("one_euro._numba", "one_euro"), ("portray._numba", "portray"), ("crop_roi._numba", "_crop"),
+    ("one_euro._numba", "one_euro"), ("portray._numba", "portray"), ("halve._numba", "halve"),
+    ("normals._numba", "normals"), ("relight._numba", "relight"), ("rasterize._numba", "rasterize"),
+    ("shade._numba", "shade"), ("crop_roi._numba", "_crop"),
 )  # fmt: skip
 """The compiled functions of the live loop, quickest to compile first."""
 _COMPILED_LATER = (
-    ("rasterize._numba", "rasterize"), ("shade._numba", "shade"), ("shade_gradient._numba", "shade_gradient"),
+    ("shade_gradient._numba", "shade_gradient"),
     ("gauss_newton._numba", "solve"), ("crop_nv12._numba", "compiled_crop"),
 )  # fmt: skip
 
@@ -104,6 +114,11 @@ class Kernels:
     align: Align
     one_euro: OneEuro
     portray: Portray
+    halve: Halve
+    normals: Normals
+    rasterize: Rasterize
+    relight: Relight
+    shade: Shade
     choices: tuple[Choice, ...]
     """Per row, in the order of `ROWS`."""
 

@@ -24,10 +24,10 @@ from tracker.face.model import FaceModel
 from tracker.face.parameters import Face, TrackState
 from tracker.kernels.backend import Kernels, choose
 from tracker.publish import FrameHeader, Publisher
+from tracker.refine.compare import Comparer
 from tracker.refine.consensus import consensus, kept
 from tracker.refine.fit import Fit, Refiner
 from tracker.refine.identity import IdentityMemory
-from tracker.refine.light import Light
 from tracker.regress.regressor import Guess, Regressor
 from tracker.smooth import Smoother, SmoothSettings
 from tracker.smooth.estimate import Estimator
@@ -35,7 +35,6 @@ from tracker.source import Source
 from tracker.source.frame import Frame
 
 STAGES = ("find", "regress", "refine", "smooth")
-LIGHT_EVERY = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,14 +62,13 @@ class Pipeline:
         self.regressor = Regressor(self.kernels.crop_roi, max(slots, LOOKS), self.model.hash, assets.student)
         self.refiner = Refiner(slots, self.model, self.kernels.lift, self.kernels.align)
         self.identity = IdentityMemory(slots, len(self.model.identity_mm))
-        self.light = Light(self.model)
+        self.comparer = Comparer(slots, self.model, self.kernels)
         self.smoother = Smoother(smooth, self.kernels.one_euro)
         self.estimator = Estimator(self.model, self.kernels.morph, self.kernels.project, self.kernels.portray)
         self.stage_ns: dict[str, int] = dict.fromkeys(STAGES, 0)
         self._fov_deg = vertical_fov_deg
         self._size = (0, 0)
         self._camera = Camera.from_fov(640, 480, vertical_fov_deg)
-        self._lighting = np.zeros((slots, 9, 3), np.float32)
         self._faces: dict[int, Face] = {}
 
     def camera_for(self, frame: Frame) -> Camera:
@@ -85,6 +83,7 @@ class Pipeline:
         """Forget every face."""
         self.finder.reset()
         self.identity.reset()
+        self.comparer.reset()
         self.smoother.reset()
         self.estimator.reset()
         self._faces.clear()
@@ -106,9 +105,9 @@ class Pipeline:
         seen = [(track, fits[track.track_id]) for track in tracks if track.track_id in fits]
         smoothed = self._timed("smooth", self.smoother, [fit for _, fit in seen], now_seconds)
         for (track, fit), filtered in zip(seen, smoothed, strict=True):
-            identity = self._timed("refine", self.identity, track.slot, fit)
+            identity, lighting = self.identity.of(track.slot), self.comparer.lighting_of(track.slot)
             self._faces[track.track_id] = self._timed(
-                "smooth", self.estimator, fit, filtered, identity, camera, self._lighting[track.slot], track.state
+                "smooth", self.estimator, fit, filtered, identity, camera, lighting, track.state
             )
         faces = tuple(self._as_of_now(track) for track in tracks)
         self._forget_all_but({track.track_id for track in tracks if track.state != TrackState.LOST})
@@ -143,9 +142,9 @@ class Pipeline:
     def _judge(self, track: Track, guess: Guess, fit: Fit, others: list[Fit], fits: dict[int, Fit]) -> None:
         """Take the look into `fits` if it shows a face; `others` are a new track's further looks."""
         if self.finder.accepts(track, fit, others):
-            fits[track.track_id] = fit = self._timed("refine", consensus, fit, agreeing(fit, others))
-            if track.seen % LIGHT_EVERY == 0:
-                self._timed("refine", self.light, guess, fit, self._lighting[track.slot])
+            fit = self._timed("refine", consensus, fit, agreeing(fit, others))
+            identity = self._timed("refine", self.identity, track.slot, fit)
+            fits[track.track_id] = self._timed("refine", self.comparer, guess, fit, identity, track.slot)
 
     def _see(self, frame: Frame, tracks: Sequence[Track], rois: Sequence[Roi]) -> Iterator[tuple[Guess, Fit]]:
         """Look at squares, one a track or several of the same: then a fit is good until the next is asked for."""

@@ -12,7 +12,8 @@ from tracker.distill.shape import GEOMETRY, build_model
 from tracker.distill.texture import texel_triangles
 from tracker.errors import SourceError
 from tracker.face.model import FaceModel
-from tracker.refine.light import harmonics, vertex_normals
+from tracker.kernels.normals.reference import normals_of
+from tracker.kernels.shade.reference import harmonics
 
 PEOPLE, HELD = 40, 6
 PX = 224
@@ -37,7 +38,7 @@ def corpus(model, patterns):
     points = model.mean_mm * 1.3 + [PX / 2, PX / 2 - 40, 0]
     triangle, weights = texel_triangles(replace(model, uv=(points[:, :2] / PX).astype(np.float32)), PX)
     corners = model.triangles[np.maximum(triangle, 0)]
-    functions = harmonics(vertex_normals(points, model.triangles), np.empty((478, 9)))
+    functions = harmonics(normals_of(points, model.triangles))
     patches = np.full((count, PX, PX, 3), 80, np.uint8)
     for patch, code in zip(patches, rng.normal(size=(count, 2)), strict=True):
         light = np.r_[0.6 / 0.282, rng.normal(0, 0.22, 3), rng.normal(0, 0.05, 5)]
@@ -73,7 +74,7 @@ def test_mean_and_components_are_symmetric(learned, model):
     for component in learned.basis:
         sign = np.sign((component * component[mirror]).sum())
         assert np.allclose(component, sign * component[mirror], atol=0.01)
-    skin = vertex_normals(model.mean_mm.astype(np.float64), model.triangles)[:468, 2] < -0.4
+    skin = normals_of(model.mean_mm.astype(np.float64), model.triangles)[:468, 2] < -0.4
     painted, found = (colour[:468][skin].ravel() for colour in (model.albedo, learned.mean))
     assert np.corrcoef(painted, found)[0, 1] > 0.95, "of 40 lights the mean is nearly plain"
 

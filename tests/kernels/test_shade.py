@@ -12,6 +12,7 @@ from tracker.errors import SettingsError
 from tracker.kernels.backend import operator
 from tracker.kernels.shade import Shade, Shaded, Surface
 from tracker.kernels.shade.cases import CASES, TOLERANCE, Case, filled
+from tracker.kernels.shade.reference import harmonics
 
 ONE = CASES[1]
 
@@ -176,3 +177,10 @@ def test_regions_have_a_limit() -> None:
     colours = np.empty((1, 3, 3), np.float32)
     with pytest.raises(SettingsError, match="65 regions; 1 to 64"):
         Shaded(colours, np.empty((1, 65), np.float32), np.empty((1, 65), np.int32))
+
+
+def test_harmonics_are_orthonormal_over_the_sphere() -> None:
+    normals = np.random.default_rng(0).normal(size=(200_000, 3))
+    normals /= np.linalg.norm(normals, axis=1, keepdims=True)
+    basis = harmonics(normals)
+    assert np.allclose(basis.T @ basis * 4 * np.pi / len(normals), np.eye(9), atol=0.03)

@@ -8,7 +8,6 @@ from tracker.detect.roi import Roi
 from tracker.face.model import FaceModel
 from tracker.refine.fit import Refiner
 from tracker.refine.identity import IdentityMemory
-from tracker.refine.light import Light, harmonics
 from tracker.regress.guides import guides_at_rest
 from tracker.regress.outputs import CROP_PX, ROI_CENTRE_MM, ROI_SIDE_MM, SLICES, WIDTH
 from tracker.regress.regressor import Guess
@@ -75,23 +74,3 @@ def test_identity_settles_and_does_not_mix_people():
     assert abs(mean - 1).mean() < 0.15
     fresh = memory(0, refiner(a_guess(Roi(0, 0, 100, 0), identity=-2), 0, 6))
     assert np.allclose(fresh, -2)
-
-
-def test_light_from_one_side_is_seen_as_such():
-    model = FaceModel.load()
-    light = Light(model)
-    roi = Roi(64.0, 64.0, 128.0, 0.0)
-    crop = np.tile(np.linspace(40, 220, CROP_PX, dtype=np.float32), (3, CROP_PX, 1))
-    guess = Guess(roi, crop, np.zeros(WIDTH, np.float32), 1.0)
-    fit = Refiner(1, FaceModel.load())(a_guess(roi), 0)
-    out = np.zeros((9, 3), np.float32)
-    light(guess, fit, out)
-    assert (out[3] > 0.05).all(), "the image's right is brighter: light from +x"
-    assert np.isfinite(out).all()
-
-
-def test_harmonics_are_orthonormal_over_the_sphere():
-    normals = np.random.default_rng(0).normal(size=(200_000, 3))
-    normals /= np.linalg.norm(normals, axis=1, keepdims=True)
-    basis = harmonics(normals, np.zeros((len(normals), 9)))
-    assert np.allclose(basis.T @ basis * 4 * np.pi / len(normals), np.eye(9), atol=0.03)

@@ -17,7 +17,8 @@ from tracker.errors import SourceError
 from tracker.face import topology
 from tracker.face.expression import ARKIT_INDEX
 from tracker.face.model import FaceModel
-from tracker.refine.light import harmonics, vertex_normals
+from tracker.kernels.normals.reference import normals_of
+from tracker.kernels.shade.reference import harmonics
 
 COMPONENTS = 24
 FACES_EACH = 12
@@ -120,8 +121,8 @@ def _sample(corpus: Corpus, model: FaceModel, rows: np.ndarray) -> _Seen:
         soft = cv2.GaussianBlur(corpus.patches[row], (0, 0), blur_px)
         x, y = (points[None, :, axis].astype(np.float32) - 0.5 for axis in (0, 1))
         colour[n] = cv2.remap(soft, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)[0]
-        normals = vertex_normals(points, model.triangles)
-        basis[n] = harmonics(normals, functions)
+        normals = normals_of(points, model.triangles)
+        basis[n] = harmonics(normals)
         inside = ((points[:, :2] > 0) & (points[:, :2] < soft.shape[0])).all(1)
         weight[n] = np.clip((-normals[:, 2] - 0.2) / 0.5, 0, 1) * inside * (colour[n].max(1) < 252)
         for side, iris in (("Left", topology.LEFT_IRIS), ("Right", topology.RIGHT_IRIS)):

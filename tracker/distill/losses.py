@@ -19,6 +19,9 @@ from tracker.face.topology import GUIDES
 from tracker.regress.outputs import CROP_PX, SLICES
 
 MIN_LOG_STD, MAX_LOG_STD = -7.0, 1.0
+# A shape whose score the teacher holds still says nothing about faces: it is only asked, mildly, to rest where no truth
+# is exact. Pulled as by its tiny spread, it never moves on faces where its truth is known either.
+STILL_STD, STILL_SPREAD, LEAST_SPREAD = 0.01, 0.3, 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +122,9 @@ class Objective(nn.Module):
         self.register_buffer("regions", region_of_vertices(decoder.mean))
         self.register_buffer("weight", vertex_weight(decoder.mean))
         self.register_buffer("at", torch.tensor(GUIDES))
-        # A shape that rarely moves counts by its own spread, up to a point: what never moves is noise.
-        self.register_buffer("shape_scale", 1 / score_std.clamp(min=0.03))
+        # A shape that rarely moves counts by its own spread, up to a point.
+        spread = torch.where(score_std < STILL_STD, STILL_SPREAD, score_std.clamp(min=LEAST_SPREAD))
+        self.register_buffer("shape_scale", 1 / spread)
 
     def _apart(self, points: Tensor, truth: Truth, at: Tensor | slice = slice(None)) -> tuple[Tensor, Tensor, Tensor]:
         """Distances [B, P] in the picture, to the strict teacher and as the loss counts them, and in depth; in sides.

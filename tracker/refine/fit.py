@@ -73,6 +73,14 @@ class Fit:
     plausible: bool
     """False where size or place contradict the square: the guess is not to be followed."""
 
+    def within(self, roi: Roi, side_px: int) -> tuple[np.ndarray, np.ndarray, float]:
+        """Rotation, centre and px per mm as a crop of that square sees the head, the crop `side_px` wide."""
+        cos, sin, zoom = math.cos(roi.roll_rad), math.sin(roi.roll_rad), side_px / roi.side_px
+        crop_from_picture = np.array([[cos, sin, 0.0], [-sin, cos, 0.0], [0.0, 0.0, 1.0]])
+        aside = self.center_px - (roi.x_px, roi.y_px)
+        center_px = zoom * crop_from_picture[:2, :2] @ aside + side_px / 2
+        return crop_from_picture @ self.rotation, center_px, self.scale_px_per_mm * zoom
+
     def roi(self) -> Roi:
         """The square to look at in the next frame."""
         return _square(self.rotation, self.center_px, self.scale_px_per_mm)

@@ -27,6 +27,10 @@ class IdentityMemory:
         """Forget everybody."""
         self._owner[:] = [-1] * len(self._owner)
 
+    def of(self, slot: int) -> np.ndarray:
+        """The mean so far of the face in that slot, float32 [I], a view."""
+        return self._mean[slot]
+
     def __call__(self, slot: int, fit: Fit) -> np.ndarray:
         """Fold in a fit's code, weighted by how well the face is seen; returns the mean float32 [I], a view."""
         mean = self._mean[slot]

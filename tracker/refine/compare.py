@@ -1,0 +1,166 @@
+"""Render the fit, compare it with the pixels: how much of each region of the face shows what it should.
+
+Given a fit, the crop it came from and the identity so far it draws the face model into the crop at half its size, by
+`rasterize`, lights it, by `relight` and `shade`, with the colours that this face has had so far, and compares. A region
+that a hand covers, or that is turned away, loses confidence; the others keep theirs. What it gathers per track: the
+light, and the colour of the skin at each vertex. It moves nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from tracker.face.expression import REGIONS
+from tracker.face.model import FaceModel
+from tracker.face.regions import NONE, triangle_regions
+from tracker.face.topology import VERTICES
+from tracker.kernels.backend import Kernels
+from tracker.kernels.relight import Relit
+from tracker.kernels.shade import Shaded, Surface
+from tracker.refine.fit import Fit
+from tracker.regress.outputs import CROP_PX, ROI_SIDE_MM
+from tracker.regress.regressor import Guess
+
+SIDE_PX = CROP_PX // 2
+SOFTNESS = 0.15
+"""A pixel off by this (0.15 of white in all channels together) counts half."""
+SLACK_PX = 1.5
+"""So far behind the drawn surface a vertex still counts as on it; 5 mm."""
+# Depths are from a plane this far before the head's origin, since they have to be above zero.
+_BEFORE_PX = 4.0 * SIDE_PX
+CLEAR, COVERED = 0.35, 0.65
+"""A region's mean error, from which its confidence falls, and at which none is left. On training clips 95% of clear
+regions stay below 0.22 (cheeks) to 0.39 (brows); half of those with a box before them are above 0.68."""
+WHOLE_SHARE = 0.5
+"""Of what a region covers when it looks straight ahead: with less in sight confidence falls in proportion."""
+FRESH = 12
+"""For so many looks a new face's colours are believed whatever they are, then only what fits the earlier ones."""
+GATHER_EVERY = 4
+PRIOR_LOOKS, LONGEST_MEMORY = 2.0, 60.0
+"""The mean face's colours count as much as two looks; a colour is the mean over some sixty at most."""
+LIGHT_SHARE = 0.25
+"""Of a frame's light in the running one."""
+_DIM, _BRIGHT = 0.03, 1.5
+NOBODY = -1
+
+
+class _Appearance:
+    """What is gathered about one track: its colours and its light."""
+
+    def __init__(self, model: FaceModel, triangles: np.ndarray, regions: np.ndarray, shared: dict) -> None:
+        self.owner, self.looks = NOBODY, 0
+        self.rest_mm = np.zeros((VERTICES, 3), np.float32)
+        self.weight = np.zeros((1, VERTICES, 1), np.float32)
+        self.surface = Surface(
+            shared["vertices"], triangles, shared["normals"], np.zeros((1, VERTICES, 3), np.float32),
+            np.zeros((1, 9, 3), np.float32), regions,
+        )  # fmt: skip
+
+    def forget(self, owner: int, albedo: np.ndarray) -> None:
+        """Begin anew for another face."""
+        self.owner, self.looks = owner, 0
+        self.weight[:] = PRIOR_LOOKS
+        self.surface.albedo[0] = albedo
+
+
+class Comparer:
+    """Rendering and comparing, with buffers for `slots` faces."""
+
+    def __init__(self, slots: int, model: FaceModel, kernels: Kernels) -> None:
+        self._model, self._kernels = model, kernels
+        regions = triangle_regions(model)
+        shared = {name: np.zeros((1, VERTICES, 3), np.float32) for name in ("vertices", "normals")}
+        self._vertices, self._normals = shared["vertices"], shared["normals"]
+        self._faces = [_Appearance(model, model.triangles, regions, shared) for _ in range(slots)]
+        self._albedo = np.clip(model.albedo / 255, _DIM, _BRIGHT).astype(np.float32)
+        self._mesh_mm = np.zeros((VERTICES, 3), np.float32)
+        self._target = np.zeros((1, SIDE_PX, SIDE_PX, 3), np.uint8)
+        self.ids = np.zeros((1, SIDE_PX, SIDE_PX), np.int32)
+        self.depth = np.zeros((1, SIDE_PX, SIDE_PX), np.float32)
+        self._relit = Relit(
+            np.zeros((1, 9, 3), np.float32), np.zeros((1, VERTICES, 3), np.float32), np.zeros((1, VERTICES), np.float32)
+        )
+        count = len(REGIONS)
+        self.shaded = Shaded(
+            np.zeros((1, VERTICES, 3), np.float32), np.zeros((1, count), np.float32), np.zeros((1, count), np.int32)
+        )
+        self._frontal_mm2 = _frontal_areas(model, regions)
+
+    def reset(self) -> None:
+        """Forget everybody."""
+        for face in self._faces:
+            face.owner = NOBODY
+
+    def lighting_of(self, slot: int) -> np.ndarray:
+        """float32 [9, 3]: the light on the face in that slot, camera axes, a view."""
+        lighting: np.ndarray = self._faces[slot].surface.lighting[0]
+        return lighting
+
+    def __call__(self, guess: Guess, fit: Fit, identity: np.ndarray, slot: int) -> Fit:
+        """The fit with the confidence of its regions as the pixels bear it out."""
+        if not fit.plausible:
+            return fit
+        face = self._faces[slot]
+        if face.owner != fit.track_id:
+            face.forget(fit.track_id, self._albedo)
+        self._place(guess, fit, face, identity)
+        kernels, surface = self._kernels, face.surface
+        kernels.halve(guess.crop, self._target[0])
+        kernels.rasterize(self._vertices, surface.triangles, self.ids, self.depth)
+        self._relight(face)
+        kernels.shade(surface, self.ids, self._target, SOFTNESS, self.shaded)
+        if face.looks < FRESH or face.looks % GATHER_EVERY == 0:
+            self._gather(face)
+        face.looks += 1
+        confidence = fit.region_confidence * self._shown(guess, fit)
+        return replace(fit, region_confidence=confidence, trust=float(confidence.mean()))
+
+    def _shown(self, guess: Guess, fit: Fit) -> np.ndarray:
+        """float32 [5] in 0..1: how much of each region is there to see, and looks as it should."""
+        pixels = self.shaded.pixels[0]
+        mean = self.shaded.error[0] / np.maximum(pixels, 1)
+        in_sight = pixels / (WHOLE_SHARE * self._frontal_mm2 * (fit.scale_px_per_mm * SIDE_PX / guess.roi.side_px) ** 2)
+        shown = np.clip((COVERED - mean) / (COVERED - CLEAR), 0, 1) * np.minimum(in_sight, 1)
+        return shown.astype(np.float32)
+
+    def _place(self, guess: Guess, fit: Fit, face: _Appearance, identity: np.ndarray) -> None:
+        """The mesh in the crop's pixels, and its normals."""
+        model, kernels = self._model, self._kernels
+        if face.looks < FRESH or face.looks % GATHER_EVERY == 0:
+            kernels.morph(model.mean_mm, model.identity_mm, identity, face.rest_mm)
+        kernels.morph(face.rest_mm, model.expression_mm, fit.expression, self._mesh_mm)
+        rotation, center_px, scale = fit.within(guess.roi, SIDE_PX)
+        kernels.project(self._mesh_mm, rotation, scale, center_px, self._vertices[0])
+        self._vertices[0, :, 2] += _BEFORE_PX
+        kernels.normals(self._vertices, face.surface.triangles, self._normals)
+
+    def _relight(self, face: _Appearance) -> None:
+        surface, light = face.surface, face.surface.lighting
+        if face.looks == 0:
+            self._kernels.relight(surface, self.depth, self._target, SLACK_PX, np.inf, self._relit)
+            light[:] = self._relit.lighting
+        self._kernels.relight(surface, self.depth, self._target, SLACK_PX, SOFTNESS, self._relit)
+        light += LIGHT_SHARE * (self._relit.lighting - light)
+
+    def _gather(self, face: _Appearance) -> None:
+        """Fold what the vertices show into the face's colours."""
+        albedo, relit = face.surface.albedo, self._relit
+        light = np.maximum(self.shaded.colours / albedo, 0.05)
+        shown = relit.weight[:, :, None]
+        if face.looks < FRESH:
+            shown = (shown > 0) * np.float32(0.5)
+        face.weight += shown
+        albedo += shown / face.weight * (relit.seen / light - albedo)
+        np.clip(albedo, _DIM, _BRIGHT, out=albedo)
+        np.minimum(face.weight, LONGEST_MEMORY, out=face.weight)
+
+
+def _frontal_areas(model: FaceModel, regions: np.ndarray) -> np.ndarray:
+    """float64 [5]: what each region of the mean face covers when it looks straight ahead, mm^2."""
+    corners = model.mean_mm[model.triangles][:, :, :2].astype(np.float64)
+    (ax, ay), (bx, by) = (corners[:, 1] - corners[:, 0]).T, (corners[:, 2] - corners[:, 0]).T
+    areas = np.abs(ax * by - ay * bx) / 2
+    inside = regions != NONE
+    return np.bincount(regions[inside], areas[inside], len(REGIONS))
