@@ -1,4 +1,5 @@
-"""What the tracker saw, as video: the mesh on the face, the head's axes, the strongest shapes and the track's state.
+"""What the tracker saw, as video: the mesh on the face, or what is rendered of it, the head's axes, the strongest
+shapes and the track's state.
 
 Given frames and their faces it draws on an RGB copy and encodes H.264, or tiles pictures into one PNG. Only numpy and
 the video library are used. It does not know where the faces came from.
@@ -7,6 +8,7 @@ the video library are used. It does not know where the faces came from.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ import numpy as np
 
 from tracker.clients import ink
 from tracker.clients.picture import Painter, scaled
+from tracker.clients.render import Renderer, require_kind
 from tracker.errors import BackendUnavailable, SettingsError
 from tracker.face.expression import ARKIT_NAMES
 from tracker.face.model import FaceModel
@@ -38,7 +41,11 @@ _LONGEST_NAME = max(len(name) for name in ARKIT_NAMES)
 class Overlay:
     """Draws faces on a picture."""
 
-    def __init__(self, model: FaceModel) -> None:
+    def __init__(self, model: FaceModel, render: str | None = None) -> None:
+        """`render` is one of `render.KINDS`, drawn instead of the mesh. Raises SettingsError for another."""
+        if render is not None:
+            require_kind(render)
+        self._render, self._renderer = render, Renderer(model) if render else None
         edges = np.sort(model.triangles[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2), axis=1)
         self._edges, times = np.unique(edges, axis=0, return_counts=True)
         self._rims = self._edges[times == 1]  # eyes, irises, lips and the face's outline
@@ -48,7 +55,10 @@ class Overlay:
         dot = _dot_px(picture)
         for face in faces:
             if face.state != TrackState.LOST:
-                self._mesh(picture, face, scale)
+                if self._renderer is None:
+                    self._mesh(picture, face, scale)
+                else:
+                    self._surface(picture, face, scale, self._renderer)
                 _axes(picture, face, scale, dot)
         top = 4 * dot
         if not any(face.state in (TrackState.TRACKING, TrackState.ACQUIRING) for face in faces):
@@ -64,6 +74,14 @@ class Overlay:
         rgb = _STATE_RGB[face.state]
         ink.lines(picture, points[self._edges[:, 0]], points[self._edges[:, 1]], rgb, 0.55)
         ink.lines(picture, points[self._rims[:, 0]], points[self._rims[:, 1]], _WHITE, 0.85)
+
+    def _surface(self, picture: np.ndarray, face: Face, scale: float, renderer: Renderer) -> None:
+        """What is rendered, in the picture's own pixels."""
+        sized = replace(face, landmarks_px=face.landmarks_px * np.float32(scale))
+        found = renderer(sized, picture.shape[1], picture.shape[0])
+        tall, wide = found.mask.shape
+        part = picture[found.y_px : found.y_px + tall, found.x_px : found.x_px + wide]
+        part[found.mask] = found.picture(self._render or "")[found.mask]
 
 
 def _axes(picture: np.ndarray, face: Face, scale: float, dot: int) -> None:
@@ -109,14 +127,14 @@ class Preview:
     The first frame sets the size; one of another size is fitted into it. Frames keep their own times.
     """
 
-    def __init__(self, path: str | Path, fps: float, model: FaceModel) -> None:
-        """Raises SettingsError where the file cannot be written, BackendUnavailable without an H.264 encoder."""
+    def __init__(self, path: str | Path, fps: float, model: FaceModel, render: str | None = None) -> None:
+        """`render` is as for `Overlay`. Raises SettingsError for another and where the file cannot be written,
+        BackendUnavailable without an H.264 encoder."""
         if not 0 < fps <= 1000:
             raise SettingsError(f"{fps} frames a second for the preview; give a number above 0, such as 30")
-        self.path = Path(path)
+        self.path, self._overlay = Path(path), Overlay(model, render)
         self._container = _open(self.path)
         self._fps = fps
-        self._overlay = Overlay(model)
         self._painter: Painter | None = None
         self._stream: Any = None
         self._first_seconds: float | None = None

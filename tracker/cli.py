@@ -17,7 +17,7 @@ from typing import Any, NoReturn
 import click
 
 from tracker import learning, measuring
-from tracker.errors import FacewireError
+from tracker.errors import FacewireError, SettingsError
 from tracker.settings import DEFAULT_ENDPOINT, PublishSettings, SettingsCommand, TrackSettings, build
 
 EXIT_BAD_INPUT = 2
@@ -68,7 +68,11 @@ def cli(ctx: click.Context) -> None:
 @cli.command(cls=SettingsCommand, sections=_run_sections, prefixed=("smooth",))
 @click.argument("source")
 @click.option("--preview", type=click.Path(path_type=Path), metavar="MP4", help="Also write the video with the mesh.")
-def run(source: str, preview: Path | None, **flags: Any) -> None:
+@click.option(
+    "--render", type=click.Choice(["mask", "depth", "normals", "regions"]),
+    help="Draw this on the face instead of the mesh, in the preview.",
+)  # fmt: skip
+def run(source: str, preview: Path | None, render: str | None, **flags: Any) -> None:
     """Track the faces in SOURCE and publish them.
 
     \b
@@ -84,6 +88,7 @@ def run(source: str, preview: Path | None, **flags: Any) -> None:
     \b
     Examples:
         facewire run talk.mp4 --preview overlay.mp4
+        facewire run talk.mp4 --preview depth.mp4 --render depth
         facewire run v4l2:/dev/video0 --max-faces 2 --source-id desk
         ffmpeg -i talk.mp4 -f mpegts - | facewire run -
     """
@@ -92,6 +97,8 @@ def run(source: str, preview: Path | None, **flags: Any) -> None:
 
     signal.signal(signal.SIGTERM, _stop)
     publishing = build(PublishSettings, flags)
+    if render and not preview:
+        raise SettingsError(f"--render {render} without --preview; say where the video goes: --preview {render}.mp4")
     with ExitStack() as open_parts:
         video = open_parts.enter_context(sources.open_source(source, build(sources.SourceSettings, flags)))
         _warm_up()
@@ -99,7 +106,7 @@ def run(source: str, preview: Path | None, **flags: Any) -> None:
         mirror = built.model if publishing.mirror else None
         named = (publishing.bind, publishing.source_id, built.model.hash, built.model.version)
         publisher = open_parts.enter_context(publish.Publisher(*named, build(publish.FeedSettings, flags), mirror))
-        on_frame = _preview(open_parts, preview, video.fps, built.model) if preview else None
+        on_frame = _preview(open_parts, preview, video.fps, built.model, render) if preview else None
         click.echo(f"tracking {source}, publishing {publishing.source_id!r} on {publisher.endpoint}; Ctrl-C stops")
         summary = pipeline.run(video, built, publisher, on_frame)
     click.echo(str(summary))
@@ -118,10 +125,12 @@ def _pipeline(flags: dict[str, Any]) -> Any:
     return pipeline.Pipeline(find, smooth, track.vertical_fov_deg, assets, track.backend)
 
 
-def _preview(open_parts: ExitStack, path: Path, fps: float | None, model: Any) -> Callable[..., Any]:
+def _preview(
+    open_parts: ExitStack, path: Path, fps: float | None, model: Any, render: str | None
+) -> Callable[..., Any]:  # fmt: skip
     from tracker.clients.preview import Preview
 
-    drawing = Preview(path, fps or 30.0, model)
+    drawing = Preview(path, fps or 30.0, model, render)
     open_parts.callback(drawing.close)
     return lambda frame, faces, camera: drawing.add(frame, faces)
 

@@ -36,7 +36,7 @@ def unexplained(case: Case, kernels: Kernels, softness: float) -> np.ndarray:
 
 def test_the_light_that_was_there_is_found(kernels: Kernels) -> None:
     clean = Case("apart", 1, 900, side=512, strange=0.0)
-    assert unexplained(clean, kernels, np.inf).max() < 0.05, "but for the ridge, bytes and clipping"
+    assert unexplained(clean, kernels, np.inf).max() < 0.1, "but for the ridge, bytes and clipping"
 
 
 def test_what_is_strange_pulls_less_when_soft(kernels: Kernels) -> None:
