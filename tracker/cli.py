@@ -27,6 +27,7 @@ EXIT_INTERRUPTED = 130
 def _run_sections() -> dict[str, type]:
     from tracker.detect.finder import FindSettings
     from tracker.publish import FeedSettings
+    from tracker.refine.sharpen import RefineSettings
     from tracker.smooth.settings import SmoothSettings
     from tracker.source import SourceSettings
 
@@ -34,6 +35,7 @@ def _run_sections() -> dict[str, type]:
         "source": SourceSettings,
         "find": FindSettings,
         "track": TrackSettings,
+        "refine": RefineSettings,
         "smooth": SmoothSettings,
         "publish": PublishSettings,
         "feed": FeedSettings,
@@ -65,7 +67,7 @@ def cli(ctx: click.Context) -> None:
         click.echo(ctx.get_help())
 
 
-@cli.command(cls=SettingsCommand, sections=_run_sections, prefixed=("smooth",))
+@cli.command(cls=SettingsCommand, sections=_run_sections, prefixed=("refine", "smooth"))
 @click.argument("source")
 @click.option("--preview", type=click.Path(path_type=Path), metavar="MP4", help="Also write the video with the mesh.")
 @click.option(
@@ -117,12 +119,14 @@ def run(source: str, preview: Path | None, render: str | None, **flags: Any) -> 
 def _pipeline(flags: dict[str, Any]) -> Any:
     from tracker import pipeline
     from tracker.detect.finder import FindSettings
+    from tracker.refine.sharpen import RefineSettings
     from tracker.smooth.settings import SmoothSettings
 
     track = build(TrackSettings, flags)
     assets = pipeline.Assets(track.face_model, track.student, track.detector)
     find, smooth = build(FindSettings, flags), build(SmoothSettings, flags, "smooth")
-    return pipeline.Pipeline(find, smooth, track.vertical_fov_deg, assets, track.backend)
+    refine = build(RefineSettings, flags, "refine")
+    return pipeline.Pipeline(find, smooth, track.vertical_fov_deg, assets, track.backend, refine)
 
 
 def _preview(

@@ -28,6 +28,7 @@ from tracker.refine.compare import Comparer
 from tracker.refine.consensus import consensus, kept
 from tracker.refine.fit import Fit, Refiner
 from tracker.refine.identity import IdentityMemory
+from tracker.refine.sharpen import RefineSettings, Sharpener
 from tracker.regress.regressor import Guess, Regressor
 from tracker.smooth import Smoother, SmoothSettings
 from tracker.smooth.estimate import Estimator
@@ -52,6 +53,7 @@ class Pipeline:
     def __init__(
         self, find: FindSettings = FindSettings(), smooth: SmoothSettings = SmoothSettings(),
         vertical_fov_deg: float = DEFAULT_VERTICAL_FOV_DEG, assets: Assets = Assets(), backend: str = "auto",
+        refine: RefineSettings = RefineSettings(),
     ) -> None:  # fmt: skip
         """Raises AssetError, BackendUnavailable, SettingsError."""
         slots = find.max_faces
@@ -63,6 +65,7 @@ class Pipeline:
         self.refiner = Refiner(slots, self.model, self.kernels.lift, self.kernels.align)
         self.identity = IdentityMemory(slots, len(self.model.identity_mm))
         self.comparer = Comparer(slots, self.model, self.kernels)
+        self.sharpener = Sharpener(self.model, refine.steps)
         self.smoother = Smoother(smooth, self.kernels.one_euro)
         self.estimator = Estimator(self.model, self.kernels.morph, self.kernels.project, self.kernels.portray)
         self.stage_ns: dict[str, int] = dict.fromkeys(STAGES, 0)
@@ -144,7 +147,8 @@ class Pipeline:
         if self.finder.accepts(track, fit, others):
             fit = self._timed("refine", consensus, fit, agreeing(fit, others))
             identity = self._timed("refine", self.identity, track.slot, fit)
-            fits[track.track_id] = self._timed("refine", self.comparer, guess, fit, identity, track.slot)
+            fit = self._timed("refine", self.comparer, guess, fit, identity, track.slot)
+            fits[track.track_id] = self._timed("refine", self.sharpener, guess, fit, self.comparer, track.slot)
 
     def _see(self, frame: Frame, tracks: Sequence[Track], rois: Sequence[Roi]) -> Iterator[tuple[Guess, Fit]]:
         """Look at squares, one a track or several of the same: then a fit is good until the next is asked for."""

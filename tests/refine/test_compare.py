@@ -57,8 +57,8 @@ def test_a_box_lowers_the_confidence_of_what_it_covers_alone(
     before = np.mean([seen.region_confidence for seen in clear[-5:]], axis=0)
     share = dict(zip(REGIONS, face.region_confidence / before, strict=True))
     assert share.pop(region) < 0.2
-    # The network too is a little less sure of what it does see of a covered face.
-    assert min(share.values()) > 0.65, share
+    # The network too is a little less sure of the rest of a covered face; brows and eyes share some skin besides.
+    assert min(share.values()) > 0.55, share
 
 
 def test_a_clear_face_keeps_what_the_network_says(frames: list[np.ndarray]) -> None:

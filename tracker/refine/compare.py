@@ -28,8 +28,6 @@ SOFTNESS = 0.15
 """A pixel off by this (0.15 of white in all channels together) counts half."""
 SLACK_PX = 1.5
 """So far behind the drawn surface a vertex still counts as on it; 5 mm."""
-# Depths are from a plane this far before the head's origin, since they have to be above zero.
-_BEFORE_PX = 4.0 * SIDE_PX
 CLEAR, COVERED = 0.35, 0.65
 """A region's mean error, from which its confidence falls, and at which none is left. On training clips 95% of clear
 regions stay below 0.22 (cheeks) to 0.39 (brows); half of those with a box before them are above 0.68."""
@@ -66,7 +64,10 @@ class _Appearance:
 
 
 class Comparer:
-    """Rendering and comparing, with buffers for `slots` faces."""
+    """Rendering and comparing, with buffers for `slots` faces. What it saw last is there until the next look."""
+
+    before_px = 4.0 * SIDE_PX
+    """Depths are from a plane this far before the head's origin, since they have to be above zero."""
 
     def __init__(self, slots: int, model: FaceModel, kernels: Kernels) -> None:
         self._model, self._kernels = model, kernels
@@ -76,7 +77,7 @@ class Comparer:
         self._faces = [_Appearance(model, model.triangles, regions, shared) for _ in range(slots)]
         self._albedo = np.clip(model.albedo / 255, _DIM, _BRIGHT).astype(np.float32)
         self._mesh_mm = np.zeros((VERTICES, 3), np.float32)
-        self._target = np.zeros((1, SIDE_PX, SIDE_PX, 3), np.uint8)
+        self._picture = np.zeros((1, SIDE_PX, SIDE_PX, 3), np.uint8)
         self.ids = np.zeros((1, SIDE_PX, SIDE_PX), np.int32)
         self.depth = np.zeros((1, SIDE_PX, SIDE_PX), np.float32)
         self._relit = Relit(
@@ -98,6 +99,24 @@ class Comparer:
         lighting: np.ndarray = self._faces[slot].surface.lighting[0]
         return lighting
 
+    @property
+    def vertices_px(self) -> np.ndarray:
+        """float32 [V, 3]: the last mesh in the crop."""
+        mesh: np.ndarray = self._vertices[0]
+        return mesh
+
+    @property
+    def counts(self) -> np.ndarray:
+        """float32 [V]: how clearly each vertex was seen, and how well it fitted."""
+        weight: np.ndarray = self._relit.weight[0]
+        return weight
+
+    @property
+    def target(self) -> np.ndarray:
+        """uint8 [S, S, 3]: the crop it was compared with."""
+        picture: np.ndarray = self._picture[0]
+        return picture
+
     def __call__(self, guess: Guess, fit: Fit, identity: np.ndarray, slot: int) -> Fit:
         """The fit with the confidence of its regions as the pixels bear it out."""
         if not fit.plausible:
@@ -105,12 +124,14 @@ class Comparer:
         face = self._faces[slot]
         if face.owner != fit.track_id:
             face.forget(fit.track_id, self._albedo)
-        self._place(guess, fit, face, identity)
+        if face.looks < FRESH or face.looks % GATHER_EVERY == 0:
+            self._kernels.morph(self._model.mean_mm, self._model.identity_mm, identity, face.rest_mm)
+        self.place(guess, fit, slot)
         kernels, surface = self._kernels, face.surface
-        kernels.halve(guess.crop, self._target[0])
+        kernels.halve(guess.crop, self._picture[0])
         kernels.rasterize(self._vertices, surface.triangles, self.ids, self.depth)
         self._relight(face)
-        kernels.shade(surface, self.ids, self._target, SOFTNESS, self.shaded)
+        kernels.shade(surface, self.ids, self._picture, SOFTNESS, self.shaded)
         if face.looks < FRESH or face.looks % GATHER_EVERY == 0:
             self._gather(face)
         face.looks += 1
@@ -125,23 +146,21 @@ class Comparer:
         shown = np.clip((COVERED - mean) / (COVERED - CLEAR), 0, 1) * np.minimum(in_sight, 1)
         return shown.astype(np.float32)
 
-    def _place(self, guess: Guess, fit: Fit, face: _Appearance, identity: np.ndarray) -> None:
-        """The mesh in the crop's pixels, and its normals."""
-        model, kernels = self._model, self._kernels
-        if face.looks < FRESH or face.looks % GATHER_EVERY == 0:
-            kernels.morph(model.mean_mm, model.identity_mm, identity, face.rest_mm)
+    def place(self, guess: Guess, fit: Fit, slot: int) -> None:
+        """Put a known face's mesh into the crop's pixels, with its normals."""
+        model, kernels, face = self._model, self._kernels, self._faces[slot]
         kernels.morph(face.rest_mm, model.expression_mm, fit.expression, self._mesh_mm)
         rotation, center_px, scale = fit.within(guess.roi, SIDE_PX)
         kernels.project(self._mesh_mm, rotation, scale, center_px, self._vertices[0])
-        self._vertices[0, :, 2] += _BEFORE_PX
+        self._vertices[0, :, 2] += self.before_px
         kernels.normals(self._vertices, face.surface.triangles, self._normals)
 
     def _relight(self, face: _Appearance) -> None:
         surface, light = face.surface, face.surface.lighting
         if face.looks == 0:
-            self._kernels.relight(surface, self.depth, self._target, SLACK_PX, np.inf, self._relit)
+            self._kernels.relight(surface, self.depth, self._picture, SLACK_PX, np.inf, self._relit)
             light[:] = self._relit.lighting
-        self._kernels.relight(surface, self.depth, self._target, SLACK_PX, SOFTNESS, self._relit)
+        self._kernels.relight(surface, self.depth, self._picture, SLACK_PX, SOFTNESS, self._relit)
         light += LIGHT_SHARE * (self._relit.lighting - light)
 
     def _gather(self, face: _Appearance) -> None:

@@ -1,15 +1,15 @@
-"""Refine, version 1: turn what the network said about a crop into a head in front of the camera.
+"""Turn what the network said about a crop into a head in front of the camera.
 
-Given a guess it evaluates nothing against pixels yet. The `lift` kernel clips the coefficients to what they mean and
+Given a guess it looks at no pixel (see `compare`). The `lift` kernel clips the coefficients to what they mean and
 carries the pose that the network regresses to the source picture; the `align` kernel then replaces that pose by the one
-that puts the face model's own points where the network points at them. The refining by rendering will stand here. It
+that puts the face model's own points where the network points at them. It
 knows neither frames nor sockets.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -80,6 +80,16 @@ class Fit:
         aside = self.center_px - (roi.x_px, roi.y_px)
         center_px = zoom * crop_from_picture[:2, :2] @ aside + side_px / 2
         return crop_from_picture @ self.rotation, center_px, self.scale_px_per_mm * zoom
+
+    def placed(self, roi: Roi, side_px: int, rotation: np.ndarray, center_px: np.ndarray, scale: float) -> Fit:
+        """The same head with the pose that a crop of that square sees; undoes `within`."""
+        cos, sin, zoom = math.cos(roi.roll_rad), math.sin(roi.roll_rad), roi.side_px / side_px
+        picture_from_crop = np.array([[cos, -sin, 0.0], [sin, cos, 0.0], [0.0, 0.0, 1.0]])
+        middle = zoom * picture_from_crop[:2, :2] @ (center_px - side_px / 2)
+        return replace(
+            self, rotation=picture_from_crop @ rotation, center_px=middle + (roi.x_px, roi.y_px),
+            scale_px_per_mm=scale * zoom,
+        )  # fmt: skip
 
     def roi(self) -> Roi:
         """The square to look at in the next frame."""

@@ -1,0 +1,175 @@
+"""The refining steps: derivatives are what they say, and a face that is off moves to where its pixels are."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from tracker.detect.roi import Roi
+from tracker.errors import SettingsError
+from tracker.face.model import FaceModel
+from tracker.face.pose import exp_so3
+from tracker.face.topology import GUIDES, VERTICES
+from tracker.kernels.backend import choose
+from tracker.kernels.shade import Shaded, Surface
+from tracker.refine.compare import SIDE_PX, Comparer
+from tracker.refine.fit import Fit, Refiner
+from tracker.refine.sharpen import RefineSettings, Sharpener
+from tracker.refine.terms import PARAMETERS, POSE, SHAPES, LandmarkTerm, Look, PhotometricTerm, PriorTerm
+from tracker.regress.outputs import CROP_PX, ROI_SIDE_MM, SLICES, WIDTH
+from tracker.regress.regressor import Guess
+
+MODEL, ROI = FaceModel.load(), Roi(300.0, 200.0, 2 * ROI_SIDE_MM, 0.3)
+NOBODY = np.zeros(len(MODEL.identity_mm), np.float32)
+
+
+def mesh_px(fit: Fit) -> np.ndarray:
+    """float64 [478, 2]: the face of a fit in the picture."""
+    mesh = MODEL.mean_mm + np.tensordot(fit.expression, MODEL.expression_mm, 1)
+    return (fit.scale_px_per_mm * mesh @ fit.rotation.T)[:, :2] + fit.center_px
+
+
+def a_fit(crop: np.ndarray | None = None, guides_log_std: float = -4.0) -> tuple[Guess, Fit]:
+    """What a network would say about a neutral head upright in the middle of `ROI`."""
+    output = np.zeros(WIDTH, np.float32)
+    output[SLICES["rotation"]] = [1, 0, 0, 0, 1, 0]
+    for name in SLICES:
+        if name.endswith("log_std"):
+            output[SLICES[name]] = -3
+    output[SLICES["guides_log_std"]] = guides_log_std
+    guess = Guess(ROI, np.zeros((3, CROP_PX, CROP_PX), np.float32) if crop is None else crop, output, 0.99)
+    fit = Refiner(1, MODEL)(guess, 0)
+    return guess, replace(fit, expression=fit.expression.copy(), region_confidence=fit.region_confidence.copy())
+
+
+def photograph(fit: Fit) -> np.ndarray:
+    """float32 [3, 128, 128]: the mean face of that fit as the crop would show it, under a light from the side."""
+    kernels, rotation_of = choose(), fit.within(ROI, CROP_PX)
+    rotation, center_px, scale = rotation_of
+    mesh = MODEL.mean_mm + np.tensordot(fit.expression, MODEL.expression_mm, 1)
+    vertices = (scale * mesh @ rotation.T).astype(np.float32)[None]
+    vertices[0, :, :2] += center_px.astype(np.float32)
+    vertices[0, :, 2] += 500
+    normals = np.empty_like(vertices)
+    kernels.normals(vertices, MODEL.triangles, normals)
+    lighting = np.zeros((1, 9, 3), np.float32)
+    lighting[0, 0], lighting[0, 2], lighting[0, 3] = 2.4, -0.6, 0.3
+    ids, depth = np.empty((1, CROP_PX, CROP_PX), np.int32), np.empty((1, CROP_PX, CROP_PX), np.float32)
+    kernels.rasterize(vertices, MODEL.triangles, ids, depth)
+    surface = Surface(
+        vertices, MODEL.triangles, normals, (MODEL.albedo / 255).astype(np.float32)[None], lighting,
+        np.zeros(len(MODEL.triangles), np.int32),
+    )  # fmt: skip
+    image = np.zeros((1, CROP_PX, CROP_PX, 3), np.float32)
+    out = Shaded(np.empty_like(vertices), np.zeros((1, 1), np.float32), np.zeros((1, 1), np.int32), image)
+    kernels.shade(surface, ids, np.zeros((1, CROP_PX, CROP_PX, 3), np.uint8), 0.1, out)
+    return np.ascontiguousarray((np.clip(image[0], 0, 1) * 255).transpose(2, 0, 1))
+
+
+def sharpened(guess: Guess, fit: Fit, steps: int, known: Fit | None = None) -> Fit:
+    """After some looks at the face as `known`, and one as `fit`."""
+    comparer = Comparer(1, MODEL, choose())
+    for look in (*[known or fit] * 8, fit):
+        seen = comparer(guess, look, NOBODY, 0)
+    return Sharpener(MODEL, steps)(guess, seen, comparer, 0)
+
+
+def test_placing_undoes_seeing() -> None:
+    _, fit = a_fit()
+    fit = replace(fit, rotation=exp_so3(np.array([0.2, -0.3, 0.1])) @ fit.rotation, center_px=np.array([310.0, 180.0]))
+    again = fit.placed(ROI, SIDE_PX, *fit.within(ROI, SIDE_PX))
+    assert np.allclose(again.rotation, fit.rotation) and np.allclose(again.center_px, fit.center_px)
+    assert again.scale_px_per_mm == pytest.approx(fit.scale_px_per_mm)
+
+
+def test_motion_is_how_vertices_move() -> None:
+    guess, fit = a_fit()
+    fit.expression[list(SHAPES)] = 0.3
+    comparer, sharpener = Comparer(1, MODEL, choose()), Sharpener(MODEL, 1)
+    comparer(guess, fit, NOBODY, 0)
+    sharpener._linearise(guess, fit, comparer, 0)
+    zoom = ROI.side_px / SIDE_PX
+    back = np.array([[np.cos(0.3), -np.sin(0.3)], [np.sin(0.3), np.cos(0.3)]]) * zoom
+    for parameter in range(PARAMETERS):
+        step = np.zeros(PARAMETERS, np.float32)
+        step[parameter] = 1e-3
+        moved = (mesh_px(sharpener._moved(guess, fit, step)) - mesh_px(fit)) / 1e-3
+        assert np.allclose(moved, sharpener._motion[:, :, parameter] @ back.T, rtol=0.01, atol=0.15), parameter
+
+
+def test_a_shifted_and_turned_face_goes_back_to_its_pixels() -> None:
+    _, true = a_fit()
+    guess, _ = a_fit(photograph(true), guides_log_std=0.0)
+    turn = exp_so3(np.array([0.02, -0.03, 0.02]))
+    off = replace(true, rotation=turn @ true.rotation, center_px=true.center_px + [5.0, -4.0])
+    before = np.abs(mesh_px(off) - mesh_px(true)).mean()
+    after = np.abs(mesh_px(sharpened(guess, off, 2, known=true)) - mesh_px(true)).mean()
+    assert after < 0.6 * before, (before, after)
+
+
+def test_guides_pull_where_they_are_sure() -> None:
+    guess, fit = a_fit(guides_log_std=-6.0)
+    aside = replace(fit, center_px=fit.center_px + [4.0, 0.0])
+    before, after = (np.abs(mesh_px(one) - mesh_px(fit)).mean() for one in (aside, sharpened(guess, aside, 2)))
+    assert after < 0.7 * before
+
+
+def test_a_true_face_stays() -> None:
+    _, true = a_fit()
+    guess, _ = a_fit(photograph(true))
+    assert np.abs(mesh_px(sharpened(guess, true, 1)) - mesh_px(true)).mean() < 0.5, "px of a 448 px square"
+
+
+def test_coefficients_stay_within_bounds_and_the_first_fit_is_untouched() -> None:
+    guess, fit = a_fit(np.random.default_rng(0).uniform(0, 255, (3, CROP_PX, CROP_PX)).astype(np.float32), -6.0)
+    guess.output[SLICES["guides"]] = np.random.default_rng(1).normal(0, 0.05, 3 * len(GUIDES))
+    before = fit.expression.copy()
+    after = sharpened(guess, fit, 2)
+    assert after.expression.min() >= 0 and after.expression.max() <= 1
+    assert (fit.expression == before).all() and (after.expression != before).any()
+    assert np.allclose(after.rotation @ after.rotation.T, np.eye(3), atol=1e-6)
+
+
+def test_without_steps_or_plausibility_nothing_moves() -> None:
+    guess, fit = a_fit()
+    comparer = Comparer(1, MODEL, choose())
+    assert Sharpener(MODEL, 0)(guess, fit, comparer, 0) is fit
+    lost = replace(fit, plausible=False)
+    assert Sharpener(MODEL, 1)(guess, lost, comparer, 0) is lost
+
+
+def test_photometric_rows_are_the_slope_of_what_is_read() -> None:
+    rng = np.random.default_rng(0)
+    target = rng.integers(0, 256, (SIDE_PX, SIDE_PX, 3), dtype=np.uint8)
+    motion = np.zeros((VERTICES, 2, PARAMETERS), np.float32)
+    motion[:, 0, 3] = motion[:, 1, 4] = 1
+    at = rng.integers(5, 58, (VERTICES, 3)) + rng.uniform(0.6, 0.9, (VERTICES, 3))
+    look = Look(
+        at.astype(np.float32), motion, np.zeros((VERTICES, 3), np.float32), np.ones(VERTICES, np.float32), target,
+        np.zeros((len(GUIDES), 2), np.float32), np.ones(len(GUIDES), np.float32),
+    )  # fmt: skip
+    term, first = PhotometricTerm(), PhotometricTerm()(look)
+    for axis in (0, 1):
+        moved = look.vertices_px.copy()
+        moved[:, axis] += 0.05
+        slope = (term(replace(look, vertices_px=moved)).residual - first.residual) / 0.05
+        assert np.allclose(slope, first.jacobian[:, 3 + axis], atol=0.05)
+    assert (first.jacobian[:, POSE:] == 0).all()
+
+
+def test_each_guide_counts_by_its_doubt() -> None:
+    look = Look(
+        np.zeros((VERTICES, 3), np.float32), np.zeros((VERTICES, 2, PARAMETERS), np.float32),
+        np.zeros((VERTICES, 3), np.float32), np.zeros(VERTICES, np.float32), np.zeros((8, 8, 3), np.uint8),
+        np.full((2, 2), 3.0, np.float32), np.array([1.0, 3.0], np.float32),
+    )  # fmt: skip
+    rows = LandmarkTerm(np.array([5, 9]))(look)
+    assert rows.residual.tolist() == [-3, -3, -1, -1]
+
+
+@pytest.mark.parametrize("steps", [-1, 3])
+def test_other_numbers_of_steps_are_named(steps: int) -> None:
+    with pytest.raises(SettingsError, match=f"steps {steps}; give 0 to 2"):
+        RefineSettings(steps)
