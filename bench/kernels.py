@@ -43,6 +43,7 @@ _CASES = {
     "rasterize": ("rasterize", "arguments"),
     "shade": ("shade", "arguments"),
     "shade_gradient": ("shade_gradient", "arguments"),
+    "linearize": ("linearize", "arguments"),
     "gauss_newton": ("gauss_newton", "arguments"),
     "crop_nv12": ("crop_nv12", "arguments"),
 }

@@ -18,12 +18,12 @@ import numpy as np
 
 from tracker.clients import ink
 from tracker.clients.picture import Painter, scaled
-from tracker.clients.render import Renderer, require_kind
 from tracker.errors import BackendUnavailable, SettingsError
 from tracker.face.expression import ARKIT_NAMES
 from tracker.face.model import FaceModel
 from tracker.face.parameters import Face, TrackState
 from tracker.face.topology import NOSE_TIP
+from tracker.render import Renderer, require_kind
 from tracker.source.frame import Frame
 
 BARS = 5

@@ -17,8 +17,10 @@ from typing import Any
 from tracker.errors import BackendUnavailable, SettingsError
 from tracker.kernels.align import Align
 from tracker.kernels.crop_roi import CropLuma, CropRoi
+from tracker.kernels.gauss_newton import GaussNewton
 from tracker.kernels.halve import Halve
 from tracker.kernels.lift import Lift
+from tracker.kernels.linearize import Linearize
 from tracker.kernels.morph import Morph
 from tracker.kernels.normals import Normals
 from tracker.kernels.one_euro import OneEuro
@@ -35,13 +37,13 @@ PREFERRED = ("numba", "reference")
 _CONTRACTS: dict[str, Callable[[Any], Any]] = {
     "project": Project, "morph": Morph, "lift": Lift, "align": Align, "one_euro": OneEuro,
     "portray": Portray, "crop_luma": CropLuma, "crop_roi": CropRoi, "halve": Halve, "normals": Normals,
-    "rasterize": Rasterize, "relight": Relight, "shade": Shade,
+    "rasterize": Rasterize, "relight": Relight, "shade": Shade, "linearize": Linearize, "gauss_newton": GaussNewton,
 }  # fmt: skip
 ROWS = tuple(_CONTRACTS)
 """What the live loop uses."""
 _LATER: dict[str, tuple[str, str]] = {
     "shade_gradient": ("shade_gradient", "ShadeGradient"),
-    "gauss_newton": ("gauss_newton", "GaussNewton"), "crop_nv12": ("crop_nv12", "CropNv12"),
+    "crop_nv12": ("crop_nv12", "CropNv12"),
 }  # fmt: skip
 LATER_ROWS = tuple(_LATER)
 """What is loaded, and compiled, only when `operator` is asked for it."""
@@ -71,6 +73,9 @@ _TABLE: dict[str, dict[str, tuple[str, str]]] = {
         "reference": ("shade_gradient.reference", "shade_gradient"),
         "numba": ("shade_gradient._numba", "ShaderGradient"),
     },
+    "linearize": {
+        "reference": ("linearize.reference", "linearize"), "numba": ("linearize._numba", "Linearizer"),
+    },
     "gauss_newton": {
         "reference": ("gauss_newton.reference", "solve"), "numba": ("gauss_newton._numba", "Solve"),
         "cupy": ("gauss_newton._cupy", "Solve"),
@@ -83,13 +88,12 @@ _TABLE: dict[str, dict[str, tuple[str, str]]] = {
 _COMPILED = (
     ("project._numba", "project"), ("morph._numba", "morph"), ("lift._numba", "lift"), ("align._numba", "align"),
     ("one_euro._numba", "one_euro"), ("portray._numba", "portray"), ("halve._numba", "halve"),
-    ("normals._numba", "normals"), ("relight._numba", "relight"), ("rasterize._numba", "rasterize"),
+    ("linearize._numba", "linearize"), ("gauss_newton._numba", "solve"), ("normals._numba", "normals"), ("relight._numba", "relight"), ("rasterize._numba", "rasterize"),
     ("shade._numba", "shade"), ("crop_roi._numba", "_crop"),
 )  # fmt: skip
 """The compiled functions of the live loop, quickest to compile first."""
 _COMPILED_LATER = (
-    ("shade_gradient._numba", "shade_gradient"),
-    ("gauss_newton._numba", "solve"), ("crop_nv12._numba", "compiled_crop"),
+    ("shade_gradient._numba", "shade_gradient"), ("crop_nv12._numba", "compiled_crop"),
 )  # fmt: skip
 
 
@@ -119,6 +123,8 @@ class Kernels:
     rasterize: Rasterize
     relight: Relight
     shade: Shade
+    linearize: Linearize
+    gauss_newton: GaussNewton
     choices: tuple[Choice, ...]
     """Per row, in the order of `ROWS`."""
 

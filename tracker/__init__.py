@@ -15,12 +15,14 @@ if TYPE_CHECKING:
     from tracker.face.expression import ARKIT_NAMES, REGIONS
     from tracker.face.model import FaceModel
     from tracker.face.parameters import Face, TrackState
+    from tracker.render import Renderer
 
 __version__ = "0.1.0"
-__all__ = ["ARKIT_NAMES", "REGIONS", "Face", "FaceModel", "FacewireError", "TrackState", "Tracker", "__version__"]
+__all__ = ["ARKIT_NAMES", "REGIONS", "Face", "FaceModel", "FacewireError", "Renderer", "TrackState", "Tracker", "__version__"]
 
 _HOMES = {
     "Tracker": "tracker.api",
+    "Renderer": "tracker.render",
     "Face": "tracker.face.parameters",
     "TrackState": "tracker.face.parameters",
     "FaceModel": "tracker.face.model",

@@ -65,7 +65,7 @@ class Pipeline:
         self.refiner = Refiner(slots, self.model, self.kernels.lift, self.kernels.align)
         self.identity = IdentityMemory(slots, len(self.model.identity_mm))
         self.comparer = Comparer(slots, self.model, self.kernels)
-        self.sharpener = Sharpener(self.model, refine.steps)
+        self.sharpener = Sharpener(refine.steps, self.model, self.kernels)
         self.smoother = Smoother(smooth, self.kernels.one_euro)
         self.estimator = Estimator(self.model, self.kernels.morph, self.kernels.project, self.kernels.portray)
         self.stage_ns: dict[str, int] = dict.fromkeys(STAGES, 0)

@@ -1,6 +1,6 @@
 """Sharpen: a damped Gauss-Newton step or two on pose and expression, from pixels, guides and the network's own doubt.
 
-Given a fit that has been compared it linearises the terms around it, solves by `gauss_newton` and returns the moved fit.
+Given a fit that has been compared it evaluates the terms around it, by `linearize`, solves by `gauss_newton` and returns the moved fit.
 What it was measured to bring, and what was tried besides, is in docs/decisions/0008-refine.md. It draws nothing itself.
 """
 
@@ -14,11 +14,12 @@ from tracker.errors import SettingsError
 from tracker.face.model import FaceModel
 from tracker.face.pose import exp_so3
 from tracker.face.topology import GUIDES, VERTICES
-from tracker.kernels.backend import operator
+from tracker.kernels.backend import Kernels
 from tracker.kernels.gauss_newton import Problem, Solution
+from tracker.kernels.linearize import POSE, Balance
 from tracker.refine.compare import SIDE_PX, Comparer
 from tracker.refine.fit import Fit
-from tracker.refine.terms import PARAMETERS, POSE, SHAPES, LandmarkTerm, Look, PhotometricTerm, PriorTerm
+from tracker.refine.terms import PARAMETERS, SHAPES, LandmarkTerm, PhotometricTerm, PriorTerm
 from tracker.regress.guides import guides_at_rest
 from tracker.regress.regressor import Guess
 
@@ -26,6 +27,7 @@ DAMPING = 1.0
 ROBUST = 3.0
 """A residual of so many of its spreads counts a quarter."""
 MOST_STEPS = 2
+_SHAPES = list(SHAPES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,7 @@ class RefineSettings:
     """What is done with the pixels after the network."""
 
     steps: int = 1
-    """Gauss-Newton steps per frame on pose and expression, 0 to 2: about 0.25 ms each, landmarks 5% nearer with one."""
+    """Gauss-Newton steps per frame on pose and expression, 0 to 2: about 0.15 ms each, landmarks 5% nearer with one."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.steps <= MOST_STEPS:
@@ -43,72 +45,62 @@ class RefineSettings:
 class Sharpener:
     """Steps for one face at a time, with its buffers."""
 
-    def __init__(self, model: FaceModel, steps: int) -> None:
-        """Raises BackendUnavailable where no solver works."""
-        self._steps, self._solve = steps, operator("gauss_newton")[0] if steps else None
-        self._shapes_mm = np.ascontiguousarray(model.expression_mm[list(SHAPES)])
+    def __init__(
+        self, steps: int, model: FaceModel, kernels: Kernels, photometric: PhotometricTerm = PhotometricTerm(),
+        landmarks: LandmarkTerm = LandmarkTerm(), prior: PriorTerm = PriorTerm(),
+    ) -> None:  # fmt: skip
+        self._steps, self._kernels, self._prior = steps, kernels, prior
+        self._balance = Balance(photometric.weight, photometric.spread, landmarks.weight, landmarks.least_std_px)
+        self._shapes_mm = np.ascontiguousarray(model.expression_mm[_SHAPES])
         self._rest = guides_at_rest(model)[:, :2]
-        self._photometric, self._landmarks, self._prior = PhotometricTerm(), LandmarkTerm(np.array(GUIDES)), PriorTerm()
+        self._at = np.array(GUIDES, np.int32)
         rows = VERTICES + 2 * len(GUIDES)
-        self._problem = Problem(
-            np.zeros((1, rows), np.float32), np.zeros((1, rows, PARAMETERS), np.float32),
-            np.zeros((1, rows), np.float32), np.zeros((1, PARAMETERS), np.float32),
-            np.zeros((1, PARAMETERS), np.float32), np.full(1, DAMPING, np.float32),
-        )  # fmt: skip
+        sizes = ((rows,), (rows, PARAMETERS), (rows,), (PARAMETERS,), (PARAMETERS,))
+        arrays = [np.zeros((1, *size), np.float32) for size in sizes]
+        self._problem = Problem(*arrays, np.full(1, DAMPING, np.float32))
         self._solution = Solution(
             np.zeros((1, PARAMETERS), np.float32), np.zeros(1, np.float32), np.zeros(1, np.float32),
             np.zeros(1, np.uint8),
         )  # fmt: skip
-        self._motion = np.zeros((VERTICES, 2, PARAMETERS), np.float32)
 
     def __call__(self, guess: Guess, fit: Fit, comparer: Comparer, slot: int) -> Fit:
         """The fit after the steps; as it was where nothing holds a direction, or where none are asked for."""
-        if not self._steps or self._solve is None or not fit.plausible:
+        if not self._steps or not fit.plausible:
             return fit
-        start, gone = fit, np.zeros(PARAMETERS, np.float32)
-        for step in range(self._steps):
-            if step:
+        problem, step = self._problem, self._solution.step[0]
+        self._prior.stiffness(fit.expression_std, problem.prior[0])
+        problem.deviation[:] = 0
+        for number in range(self._steps):
+            if number:
                 comparer.place(guess, fit, slot)
-            self._linearise(guess, fit, comparer, slot)
-            problem = self._problem
-            problem.prior[0], problem.deviation[0] = self._prior.stiffness(start.expression_std), gone
-            self._solve(problem, ROBUST, self._solution)
+            self._evaluate(guess, fit, comparer)
+            self._kernels.gauss_newton(problem, ROBUST, self._solution)
             if not self._solution.solved[0]:
                 break
-            fit = self._moved(guess, fit, self._solution.step[0])
-            gone += self._solution.step[0]
+            fit = moved(guess, fit, step)
+            problem.deviation[0] += step
         return fit
 
-    def _linearise(self, guess: Guess, fit: Fit, comparer: Comparer, slot: int) -> None:
-        """Fill the problem's rows around a fit."""
+    def _evaluate(self, guess: Guess, fit: Fit, comparer: Comparer) -> None:
+        """Fill the problem's rows around a fit that the comparer has placed."""
         rotation, center_px, scale = fit.within(guess.roi, SIDE_PX)
-        vertices, motion = comparer.vertices_px, self._motion
-        x, y = (vertices[:, :2] - center_px.astype(np.float32)).T
-        z = vertices[:, 2] - comparer.before_px
-        motion[:, 0, 1], motion[:, 0, 2], motion[:, 1, 0], motion[:, 1, 2] = z, -y, -z, x
-        motion[:, 0, 3] = motion[:, 1, 4] = 1
-        motion[:, 0, 5], motion[:, 1, 5] = x, y
-        turned = self._shapes_mm @ (scale * rotation[:2]).T.astype(np.float32)
-        motion[:, :, POSE:] = turned.transpose(1, 2, 0)
-        guides = self._rest + guess.part("guides").reshape(-1, 3)[:, :2]
-        look = Look(
-            vertices, motion, comparer.shaded.colours[0], comparer.counts, comparer.target, guides * SIDE_PX,
-            np.exp(guess.part("guides_log_std")) * SIDE_PX,
+        about_px = np.array([*center_px, comparer.before_px], np.float32)
+        guides = guess.part("guides").reshape(-1, 3)[:, :2] + self._rest
+        guides *= SIDE_PX
+        std_px = np.exp(guess.part("guides_log_std"))
+        std_px *= SIDE_PX
+        self._kernels.linearize(
+            comparer.vertices_px, about_px, (scale * rotation[:2]).astype(np.float32), self._shapes_mm,
+            comparer.shaded.colours[0], comparer.counts, comparer.target, self._at, guides, std_px, self._balance,
+            self._problem,
         )  # fmt: skip
-        problem, begin = self._problem, 0
-        for term in (self._photometric, self._landmarks):
-            rows = term(look)
-            end = begin + len(rows.residual)
-            problem.residual[0, begin:end], problem.jacobian[0, begin:end] = rows.residual, rows.jacobian
-            problem.weight[0, begin:end] = rows.weight
-            begin = end
 
-    @staticmethod
-    def _moved(guess: Guess, fit: Fit, step: np.ndarray) -> Fit:
-        """The fit a step further; coefficients stay within 0..1."""
-        rotation, center_px, scale = fit.within(guess.roi, SIDE_PX)
-        turn = exp_so3(step[:3].astype(np.float64))
-        fit = fit.placed(guess.roi, SIDE_PX, turn @ rotation, center_px + step[3:5], scale * float(np.exp(step[5])))
-        expression = fit.expression.copy()
-        expression[list(SHAPES)] = np.clip(expression[list(SHAPES)] + step[POSE:], 0, 1)
-        return replace(fit, expression=expression)
+
+def moved(guess: Guess, fit: Fit, step: np.ndarray) -> Fit:
+    """The fit a step [P] further; coefficients stay within 0..1."""
+    rotation, center_px, scale = fit.within(guess.roi, SIDE_PX)
+    turn = exp_so3(step[:3].astype(np.float64))
+    expression = fit.expression.copy()
+    expression[_SHAPES] = np.clip(expression[_SHAPES] + step[POSE:], 0, 1)
+    fit = fit.placed(guess.roi, SIDE_PX, turn @ rotation, center_px + step[3:5], scale * float(np.exp(step[5])))
+    return replace(fit, expression=expression)
