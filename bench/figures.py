@@ -145,6 +145,12 @@ def _repeatability(result: dict[str, Any]) -> list[Row]:
     return [(what, _percent(ours["nme"]), _percent(teacher["nme"]))]
 
 
+def _refine(result: dict[str, Any]) -> list[Row]:
+    alone, one = result["rows"][:2]
+    what = f"{result['sequences']} rendered people who move: error of 478 landmarks, of the inter-ocular distance"
+    return [(what, f"{_percent(one['error'])} ({_percent(alone['error'])} without the refining step)", "")]
+
+
 def _detector(result: dict[str, Any]) -> list[Row]:
     last = result["rows"][-1]
     recall = " / ".join(_percent(share, 1) for share in last["recall"])
@@ -161,6 +167,7 @@ _ROWS: dict[str, Callable[[dict[str, Any]], list[Row]]] = {
     "accuracy_w300": lambda result: _stills(result, "w300", "300-W"),
     "repeatability": _repeatability,
     "synthetic": _synthetic,
+    "refine": _refine,
     "detector": _detector,
 }
 """Result -> its rows, in the README's order."""

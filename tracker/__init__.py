@@ -18,7 +18,17 @@ if TYPE_CHECKING:
     from tracker.render import Renderer
 
 __version__ = "0.1.0"
-__all__ = ["ARKIT_NAMES", "REGIONS", "Face", "FaceModel", "FacewireError", "Renderer", "TrackState", "Tracker", "__version__"]
+__all__ = [
+    "ARKIT_NAMES",
+    "REGIONS",
+    "Face",
+    "FaceModel",
+    "FacewireError",
+    "Renderer",
+    "TrackState",
+    "Tracker",
+    "__version__",
+]
 
 _HOMES = {
     "Tracker": "tracker.api",

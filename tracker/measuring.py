@@ -30,6 +30,10 @@ BENCHES = {
         "Recall by size of face, and false faces per thousand faceless frames.",
         "facewire bench detector data/eval",
     ),
+    "refine": (
+        "What looking at the pixels brings: landmarks on rendered people who move, confidence of covered regions.",
+        "facewire bench refine data --teacher face_landmarker.task --figure covered.png",
+    ),
     "kernels": ("Every backend of every kernel, or of one.", "facewire bench kernels crop_roi"),
     "runtimes": ("The student on OpenVINO and on ONNX Runtime.", "facewire bench runtimes"),
 }
