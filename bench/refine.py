@@ -1,7 +1,7 @@
 """`facewire bench refine DATA`: what looking at the pixels brings, and what it costs.
 
-Given the ICT head it renders people who move and tracks them without smoothing, with no refining step, with one and with
-two: how near the landmarks are, and what the refine stage takes. It also covers parts of a face and looks at the
+Given the ICT head it renders people who move and tracks them unsmoothed, with no refining step, with one and with two:
+how near the landmarks are, and what the refine stage takes. It also covers parts of a face and looks at the
 confidence of each. Nothing here is rendered from our own face model.
 """
 

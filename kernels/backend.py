@@ -42,8 +42,7 @@ _CONTRACTS: dict[str, Callable[[Any], Any]] = {
 ROWS = tuple(_CONTRACTS)
 """What the live loop uses."""
 _LATER: dict[str, tuple[str, str]] = {
-    "shade_gradient": ("shade_gradient", "ShadeGradient"),
-    "crop_nv12": ("crop_nv12", "CropNv12"),
+    "shade_gradient": ("shade_gradient", "ShadeGradient"), "crop_nv12": ("crop_nv12", "CropNv12"),
 }  # fmt: skip
 LATER_ROWS = tuple(_LATER)
 """What is loaded, and compiled, only when `operator` is asked for it."""
@@ -88,8 +87,9 @@ _TABLE: dict[str, dict[str, tuple[str, str]]] = {
 _COMPILED = (
     ("project._numba", "project"), ("morph._numba", "morph"), ("lift._numba", "lift"), ("align._numba", "align"),
     ("one_euro._numba", "one_euro"), ("portray._numba", "portray"), ("halve._numba", "halve"),
-    ("linearize._numba", "linearize"), ("gauss_newton._numba", "solve"), ("normals._numba", "normals"), ("relight._numba", "relight"), ("rasterize._numba", "rasterize"),
-    ("shade._numba", "shade"), ("crop_roi._numba", "_crop"),
+    ("normals._numba", "normals"), ("relight._numba", "relight"), ("rasterize._numba", "rasterize"),
+    ("shade._numba", "shade"), ("linearize._numba", "linearize"), ("gauss_newton._numba", "solve"),
+    ("crop_roi._numba", "_crop"),
 )  # fmt: skip
 """The compiled functions of the live loop, quickest to compile first."""
 _COMPILED_LATER = (

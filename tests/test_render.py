@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from tracker import Face, Tracker
-from tracker.render import KINDS, Renderer
 from tracker.errors import SettingsError
 from tracker.face.expression import REGIONS
 from tracker.face.topology import CHIN, LEFT_CHEEK, NOSE_TIP
+from tracker.render import KINDS, Renderer
 
 SIZE = (640, 480)
 

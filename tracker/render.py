@@ -1,7 +1,7 @@
 """A tracked face as pictures: its mask, depth, normals and regions, pixel by pixel where it lies in the frame.
 
-Given an estimate, of the tracker or of a message, it rasterizes the landmarks' mesh as they lie in the picture. Openings
-of eyes and mouth are not covered. It draws nothing on the frame itself and needs no camera.
+Given an estimate, of the tracker or of a message, it rasterizes the landmarks' mesh as they lie in the picture. The
+openings of eyes and mouth are not covered. It draws nothing on the frame itself and needs no camera.
 """
 
 from __future__ import annotations

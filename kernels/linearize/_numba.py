@@ -47,7 +47,7 @@ def _move(vertices, about, view, shapes, v, across, down):
                      float32[:, ::1], float32[::1], float32[:, ::1], float32[::1]))  # fmt: skip
 def linearize(vertices, about, view, shapes, colours, counts, target, at, landmarks, std, photometric, unit, landmark,
               least, motion, residual, jacobian, weight):  # fmt: skip
-    """Fill `residual` [R], `jacobian` [R, P] and `weight` [R]; `unit` is one over the spread, `motion` [2, P] is room."""
+    """Fill `residual` [R], `jacobian` [R, P] and `weight` [R]; `unit` is 1 / spread, `motion` [2, P] is room."""
     count, parameters = len(vertices), jacobian.shape[1]
     across, down = motion[0], motion[1]
     right, bottom = np.float32(target.shape[1] - 1), np.float32(target.shape[0] - 1)

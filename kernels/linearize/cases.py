@@ -36,9 +36,11 @@ class Case:
         target = rng.integers(0, 256, (self.side, self.side, 3), dtype=np.uint8)
         at = rng.integers(0, self.vertices, self.landmarks).astype(np.int32)
         landmarks, std = rng.uniform(0, self.side, (self.landmarks, 2)), rng.uniform(0.05, 2, self.landmarks)
-        empty = [np.full((1, *shape), np.nan, np.float32) for shape in ((rows,), (rows, parameters), (rows,))]
-        still = [np.zeros((1, parameters), np.float32) for _ in range(2)]
-        problem = Problem(*empty, *still, np.zeros(1, np.float32))
+        problem = Problem(
+            np.full((1, rows), np.nan, np.float32), np.full((1, rows, parameters), np.nan, np.float32),
+            np.full((1, rows), np.nan, np.float32), np.zeros((1, parameters), np.float32),
+            np.zeros((1, parameters), np.float32), np.zeros(1, np.float32),
+        )  # fmt: skip
         floats = [array.astype(np.float32) for array in (vertices, about, view, shapes, colours, counts)]
         return (
             *floats, target, at, landmarks.astype(np.float32), std.astype(np.float32), BALANCE, problem,

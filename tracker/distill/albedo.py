@@ -114,7 +114,6 @@ def _sample(corpus: Corpus, model: FaceModel, rows: np.ndarray) -> _Seen:
     colour = np.empty((len(rows), topology.VERTICES, 3), np.float32)
     weight = np.empty(colour.shape[:2], np.float32)
     basis = np.empty((*colour.shape[:2], 9), np.float32)
-    functions = np.empty((topology.VERTICES, 9))
     for n, row in enumerate(rows.tolist()):
         points = corpus.landmarks[row].astype(np.float64)
         blur_px = max(float(np.ptp(points[:, 0])) * _BLUR_SHARE, 0.3)

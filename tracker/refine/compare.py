@@ -20,7 +20,7 @@ from tracker.kernels.backend import Kernels
 from tracker.kernels.relight import Relit
 from tracker.kernels.shade import Shaded, Surface
 from tracker.refine.fit import Fit
-from tracker.regress.outputs import CROP_PX, ROI_SIDE_MM
+from tracker.regress.outputs import CROP_PX
 from tracker.regress.regressor import Guess
 
 SIDE_PX = CROP_PX // 2

@@ -1,7 +1,8 @@
 """Sharpen: a damped Gauss-Newton step or two on pose and expression, from pixels, guides and the network's own doubt.
 
-Given a fit that has been compared it evaluates the terms around it, by `linearize`, solves by `gauss_newton` and returns the moved fit.
-What it was measured to bring, and what was tried besides, is in docs/decisions/0008-refine.md. It draws nothing itself.
+Given a fit that has been compared it evaluates the terms around it, by `linearize`, solves by `gauss_newton` and
+returns the moved fit. What it was measured to bring, and what was tried besides, is in docs/decisions/0008-refine.md. It draws
+nothing itself.
 """
 
 from __future__ import annotations
@@ -55,9 +56,11 @@ class Sharpener:
         self._rest = guides_at_rest(model)[:, :2]
         self._at = np.array(GUIDES, np.int32)
         rows = VERTICES + 2 * len(GUIDES)
-        sizes = ((rows,), (rows, PARAMETERS), (rows,), (PARAMETERS,), (PARAMETERS,))
-        arrays = [np.zeros((1, *size), np.float32) for size in sizes]
-        self._problem = Problem(*arrays, np.full(1, DAMPING, np.float32))
+        self._problem = Problem(
+            np.zeros((1, rows), np.float32), np.zeros((1, rows, PARAMETERS), np.float32),
+            np.zeros((1, rows), np.float32), np.zeros((1, PARAMETERS), np.float32),
+            np.zeros((1, PARAMETERS), np.float32), np.full(1, DAMPING, np.float32),
+        )  # fmt: skip
         self._solution = Solution(
             np.zeros((1, PARAMETERS), np.float32), np.zeros(1, np.float32), np.zeros(1, np.float32),
             np.zeros(1, np.uint8),
