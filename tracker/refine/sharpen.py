@@ -1,8 +1,8 @@
 """Sharpen: a damped Gauss-Newton step or two on pose and expression, from pixels, guides and the network's own doubt.
 
 Given a fit that has been compared it evaluates the terms around it, by `linearize`, solves by `gauss_newton` and
-returns the moved fit. What it was measured to bring, and what was tried besides, is in docs/decisions/0008-refine.md. It draws
-nothing itself.
+returns the moved fit. What that was measured to bring, and what else was tried, is in docs/decisions/0008-refine.md. It
+draws nothing itself.
 """
 
 from __future__ import annotations
