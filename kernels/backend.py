@@ -261,7 +261,7 @@ def warmup(progress: Callable[[str], None] | None = None) -> Warmth:
     count, places = 0, set[str | None]()
     for module, name in _COMPILED:
         if count and module == _COMPILED[-1][0]:
-            say("compiling the kernels for this machine, once; this takes about ten seconds")
+            say("compiling the kernels for this machine, once; this takes about half a minute")
         kernel = _load(module, name)
         count += was_compiled(kernel)
         places.add(cache_folder(kernel))

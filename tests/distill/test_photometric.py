@@ -12,7 +12,8 @@ from tracker.distill.photometric import Photometric, halved, harmonics, sample  
 from tracker.distill.student import Decoder  # noqa: E402
 from tracker.face.model import FaceModel  # noqa: E402
 from tracker.face.pose import exp_so3  # noqa: E402
-from tracker.refine import light  # noqa: E402
+from tracker.kernels.normals.reference import normals_of  # noqa: E402
+from tracker.kernels.shade.reference import harmonics as published  # noqa: E402
 from tracker.regress.outputs import CROP_PX, ROI_CENTRE_MM, ROI_SIDE_MM, SLICES, WIDTH  # noqa: E402
 
 LIGHT = np.zeros((9, 3))
@@ -40,7 +41,7 @@ def place(model, turn=(0.1, -0.35, 0.05), zoom=1.0, shift=(0.0, 0.0)):
 def paint(model, vertices, coefficients=LIGHT):
     """The face with light on it, on a grey wall: float64 [1, 3, 128, 128]."""
     v = vertices[0].numpy()
-    shade = light.harmonics(light.vertex_normals(v, model.triangles), np.empty((478, 9))) @ coefficients
+    shade = published(normals_of(v, model.triangles)) @ coefficients
     colour = np.clip(model.albedo * shade, 0, 255)
     picture, depth = np.full((CROP_PX, CROP_PX, 3), 90.0), np.full((CROP_PX, CROP_PX), np.inf)
     y, x = np.mgrid[0:CROP_PX, 0:CROP_PX] + 0.5
@@ -75,7 +76,7 @@ def test_blur_keeps_what_is_even():
 def test_harmonics_are_those_of_the_published_light():
     normals = np.random.default_rng(0).normal(size=(50, 3))
     normals /= np.linalg.norm(normals, axis=1, keepdims=True)
-    assert np.allclose(harmonics(torch.tensor(normals)).numpy(), light.harmonics(normals, np.empty((50, 9))))
+    assert np.allclose(harmonics(torch.tensor(normals)).numpy(), published(normals))
 
 
 @pytest.mark.parametrize("wrong", [
@@ -117,9 +118,9 @@ def test_gradients_are_finite_differences(model, term):
 def test_the_light_is_found_again(model, term):
     right = place(model)
     solved = term.solve(paint(model, right), right)
-    normals = light.vertex_normals(right[0].numpy(), model.triangles)
+    normals = normals_of(right[0].numpy(), model.triangles)
     facing = normals[:468, 2] < -0.5
-    functions = light.harmonics(normals, np.empty((478, 9)))[:468][facing]
+    functions = published(normals)[:468][facing]
     # A brightness may be the skin's or the light's: their product is what counts, and the light's pattern.
     shown = solved.colour[0, :468].numpy()[facing] * (functions @ solved.light[0].numpy())
     meant = model.albedo[:468][facing] * (functions @ LIGHT)

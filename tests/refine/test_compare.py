@@ -9,10 +9,10 @@ import av
 import numpy as np
 import pytest
 
-from tracker import REGIONS, Face, Tracker
+from tracker import REGIONS, Tracker
+from tracker.bench.covered import cover
 from tracker.detect.roi import Roi
 from tracker.face.model import FaceModel
-from tracker.face.regions import triangle_regions
 from tracker.kernels.backend import choose
 from tracker.refine.compare import Comparer
 from tracker.refine.fit import Refiner
@@ -29,21 +29,6 @@ def frames() -> list[np.ndarray]:
         return [next(pictures).to_ndarray(format="rgb24") for _ in range(CLEAR_FRAMES + COVERED_FRAMES)]
 
 
-def covered(frame: np.ndarray, face: Face, region: str, kind: str) -> np.ndarray:
-    """The frame with a box before a region, a pixel or two wider than that."""
-    model = FaceModel.load()
-    inside = model.triangles[triangle_regions(model) == REGIONS.index(region)]
-    points = face.landmarks_px[np.unique(inside), :2]
-    (left, top), (right, bottom) = np.floor(points.min(0)).astype(int) - 1, np.ceil(points.max(0)).astype(int) + 1
-    out = frame.copy()
-    shape = out[top:bottom, left:right].shape
-    rng = np.random.default_rng(0)
-    out[top:bottom, left:right] = {
-        "blue": np.full(shape, [30, 60, 200]), "noise": rng.integers(0, 256, shape), "white": np.full(shape, 250)
-    }[kind]  # fmt: skip
-    return out
-
-
 @pytest.mark.parametrize("kind", ["blue", "noise", "white"])
 @pytest.mark.parametrize("region", ["mouth", "eyes"])
 def test_a_box_lowers_the_confidence_of_what_it_covers_alone(
@@ -53,7 +38,7 @@ def test_a_box_lowers_the_confidence_of_what_it_covers_alone(
     for k, frame in enumerate(frames[:CLEAR_FRAMES]):
         clear += tracker.track(frame, k / 30)
     for k, frame in enumerate(frames[CLEAR_FRAMES:], CLEAR_FRAMES):
-        (face,) = tracker.track(covered(frame, clear[-1], region, kind), k / 30)
+        (face,) = tracker.track(cover(frame, clear[-1], region, kind, FaceModel.load()), k / 30)
     before = np.mean([seen.region_confidence for seen in clear[-5:]], axis=0)
     share = dict(zip(REGIONS, face.region_confidence / before, strict=True))
     assert share.pop(region) < 0.2
