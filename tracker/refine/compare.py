@@ -47,13 +47,14 @@ NOBODY = -1
 class _Appearance:
     """What is gathered about one track: its colours and its light."""
 
-    def __init__(self, model: FaceModel, triangles: np.ndarray, regions: np.ndarray, shared: dict) -> None:
+    def __init__(self, vertices: np.ndarray, normals: np.ndarray, triangles: np.ndarray, regions: np.ndarray) -> None:
+        """`vertices` and `normals` [1, V, 3] are those of whoever is looked at."""
         self.owner, self.looks = NOBODY, 0
         self.rest_mm = np.zeros((VERTICES, 3), np.float32)
         self.weight = np.zeros((1, VERTICES, 1), np.float32)
         self.surface = Surface(
-            shared["vertices"], triangles, shared["normals"], np.zeros((1, VERTICES, 3), np.float32),
-            np.zeros((1, 9, 3), np.float32), regions,
+            vertices, triangles, normals, np.zeros((1, VERTICES, 3), np.float32), np.zeros((1, 9, 3), np.float32),
+            regions,
         )  # fmt: skip
 
     def forget(self, owner: int, albedo: np.ndarray) -> None:
@@ -72,9 +73,8 @@ class Comparer:
     def __init__(self, slots: int, model: FaceModel, kernels: Kernels) -> None:
         self._model, self._kernels = model, kernels
         regions = triangle_regions(model)
-        shared = {name: np.zeros((1, VERTICES, 3), np.float32) for name in ("vertices", "normals")}
-        self._vertices, self._normals = shared["vertices"], shared["normals"]
-        self._faces = [_Appearance(model, model.triangles, regions, shared) for _ in range(slots)]
+        self._vertices, self._normals = (np.zeros((1, VERTICES, 3), np.float32) for _ in range(2))
+        self._faces = [_Appearance(self._vertices, self._normals, model.triangles, regions) for _ in range(slots)]
         self._albedo = np.clip(model.albedo / 255, _DIM, _BRIGHT).astype(np.float32)
         self._mesh_mm = np.zeros((VERTICES, 3), np.float32)
         self._picture = np.zeros((1, SIDE_PX, SIDE_PX, 3), np.uint8)
