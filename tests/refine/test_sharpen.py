@@ -89,14 +89,14 @@ def test_a_step_moves_the_guides_as_the_rows_say() -> None:
     fit.expression[list(SHAPES)] = 0.3
     comparer, sharpener = Comparer(1, MODEL, choose()), Sharpener(1, MODEL, choose())
     comparer(guess, fit, NOBODY, 0)
-    sharpener._evaluate(guess, fit, comparer)
+    sharpener._evaluate(guess, comparer)
     rows = sharpener._problem.jacobian[0, VERTICES:] * np.float32(np.exp(-4.0) * SIDE_PX)
     zoom, at = ROI.side_px / SIDE_PX, list(GUIDES)
     back = np.array([[np.cos(0.3), -np.sin(0.3)], [np.sin(0.3), np.cos(0.3)]]) * zoom
     for parameter in range(PARAMETERS):
         step = np.zeros(PARAMETERS, np.float32)
         step[parameter] = 1e-3
-        change = (mesh_px(moved(guess, fit, step)) - mesh_px(fit))[at] / 1e-3
+        change = (mesh_px(moved(guess, fit, comparer.pose, step)) - mesh_px(fit))[at] / 1e-3
         assert np.allclose(change, rows[:, parameter].reshape(-1, 2) @ back.T, rtol=0.01, atol=0.15), parameter
 
 

@@ -81,14 +81,16 @@ class Fit:
         center_px = zoom * crop_from_picture[:2, :2] @ aside + side_px / 2
         return crop_from_picture @ self.rotation, center_px, self.scale_px_per_mm * zoom
 
-    def placed(self, roi: Roi, side_px: int, rotation: np.ndarray, center_px: np.ndarray, scale: float) -> Fit:
-        """The same head with the pose that a crop of that square sees; undoes `within`."""
+    def placed(
+        self, roi: Roi, side_px: int, rotation: np.ndarray, center_px: np.ndarray, scale: float, **others: np.ndarray
+    ) -> Fit:  # fmt: skip
+        """The same head with the pose that a crop of that square sees (undoes `within`), and `others` replaced."""
         cos, sin, zoom = math.cos(roi.roll_rad), math.sin(roi.roll_rad), roi.side_px / side_px
         picture_from_crop = np.array([[cos, -sin, 0.0], [sin, cos, 0.0], [0.0, 0.0, 1.0]])
         middle = zoom * picture_from_crop[:2, :2] @ (center_px - side_px / 2)
         return replace(
             self, rotation=picture_from_crop @ rotation, center_px=middle + (roi.x_px, roi.y_px),
-            scale_px_per_mm=scale * zoom,
+            scale_px_per_mm=scale * zoom, **others,
         )  # fmt: skip
 
     def roi(self) -> Roi:

@@ -7,7 +7,8 @@ draws nothing itself.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import math
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -28,7 +29,7 @@ DAMPING = 1.0
 ROBUST = 3.0
 """A residual of so many of its spreads counts a quarter."""
 MOST_STEPS = 2
-_SHAPES = list(SHAPES)
+_SHAPES = np.array(SHAPES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,18 +77,18 @@ class Sharpener:
         for number in range(self._steps):
             if number:
                 comparer.place(guess, fit, slot)
-            self._evaluate(guess, fit, comparer)
+            self._evaluate(guess, comparer)
             self._kernels.gauss_newton(problem, ROBUST, self._solution)
             if not self._solution.solved[0]:
                 break
-            fit = moved(guess, fit, step)
+            fit = moved(guess, fit, comparer.pose, step)
             problem.deviation[0] += step
         return fit
 
-    def _evaluate(self, guess: Guess, fit: Fit, comparer: Comparer) -> None:
-        """Fill the problem's rows around a fit that the comparer has placed."""
-        rotation, center_px, scale = fit.within(guess.roi, SIDE_PX)
-        about_px = np.array([*center_px, comparer.before_px], np.float32)
+    def _evaluate(self, guess: Guess, comparer: Comparer) -> None:
+        """Fill the problem's rows around the fit that the comparer has placed."""
+        rotation, center_px, scale = comparer.pose
+        about_px = np.array([center_px[0], center_px[1], comparer.before_px], np.float32)
         guides = guess.part("guides").reshape(-1, 3)[:, :2] + self._rest
         guides *= SIDE_PX
         std_px = np.exp(guess.part("guides_log_std"))
@@ -99,11 +100,13 @@ class Sharpener:
         )  # fmt: skip
 
 
-def moved(guess: Guess, fit: Fit, step: np.ndarray) -> Fit:
-    """The fit a step [P] further; coefficients stay within 0..1."""
-    rotation, center_px, scale = fit.within(guess.roi, SIDE_PX)
-    turn = exp_so3(step[:3].astype(np.float64))
+def moved(guess: Guess, fit: Fit, pose: tuple[np.ndarray, np.ndarray, float], step: np.ndarray) -> Fit:
+    """The fit a step [P] further from its pose in the crop; coefficients stay within 0..1."""
+    rotation, center_px, scale = pose
     expression = fit.expression.copy()
-    expression[_SHAPES] = np.clip(expression[_SHAPES] + step[POSE:], 0, 1)
-    fit = fit.placed(guess.roi, SIDE_PX, turn @ rotation, center_px + step[3:5], scale * float(np.exp(step[5])))
-    return replace(fit, expression=expression)
+    changed = expression[_SHAPES]
+    changed += step[POSE:]
+    np.maximum(changed, 0, out=changed)
+    expression[_SHAPES] = np.minimum(changed, 1, out=changed)
+    turned, further = exp_so3(step[:3]) @ rotation, center_px + step[3:5]
+    return fit.placed(guess.roi, SIDE_PX, turned, further, scale * math.exp(step[5]), expression=expression)
