@@ -37,7 +37,7 @@ class RefineSettings:
     """What is done with the pixels after the network."""
 
     steps: int = 1
-    """Gauss-Newton steps per frame on pose and expression, 0 to 2: about 0.15 ms each, landmarks 3 to 5% nearer with one."""
+    """Gauss-Newton steps per frame on pose and expression, 0 to 2: 0.15 ms each, landmarks 3 to 5% nearer with one."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.steps <= MOST_STEPS:
