@@ -143,5 +143,5 @@ def test_without_steps_or_plausibility_nothing_moves() -> None:
 
 @pytest.mark.parametrize("steps", [-1, 3])
 def test_other_numbers_of_steps_are_named(steps: int) -> None:
-    with pytest.raises(SettingsError, match=f"steps {steps}; give 0 to 2"):
+    with pytest.raises(SettingsError, match=f"refine steps {steps}; give 0 to 2"):
         RefineSettings(steps)

@@ -41,7 +41,7 @@ class RefineSettings:
 
     def __post_init__(self) -> None:
         if not 0 <= self.steps <= MOST_STEPS:
-            raise SettingsError(f"steps {self.steps}; give 0 to {MOST_STEPS}")
+            raise SettingsError(f"refine steps {self.steps}; give 0 to {MOST_STEPS}")
 
 
 class Sharpener:
