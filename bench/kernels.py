@@ -33,7 +33,7 @@ _CASES = {
     "morph": ("morph", "arguments"),
     "lift": ("lift", "arguments"),
     "align": ("align", "arguments"),
-    "one_euro": ("one_euro", "arguments"),
+    "imm": ("imm", "arguments"),
     "portray": ("portray", "arguments"),
     "crop_luma": ("crop_roi", "luma_arguments"),
     "crop_roi": ("crop_roi", "arguments"),

@@ -19,11 +19,11 @@ from tracker.kernels.align import Align
 from tracker.kernels.crop_roi import CropLuma, CropRoi
 from tracker.kernels.gauss_newton import GaussNewton
 from tracker.kernels.halve import Halve
+from tracker.kernels.imm import Imm
 from tracker.kernels.lift import Lift
 from tracker.kernels.linearize import Linearize
 from tracker.kernels.morph import Morph
 from tracker.kernels.normals import Normals
-from tracker.kernels.one_euro import OneEuro
 from tracker.kernels.portray import Portray
 from tracker.kernels.project import Project
 from tracker.kernels.rasterize import Rasterize
@@ -35,7 +35,7 @@ PREFERRED = ("numba", "reference")
 """The order in which "auto" tries: what takes numpy arrays."""
 
 _CONTRACTS: dict[str, Callable[[Any], Any]] = {
-    "project": Project, "morph": Morph, "lift": Lift, "align": Align, "one_euro": OneEuro,
+    "project": Project, "morph": Morph, "lift": Lift, "align": Align, "imm": Imm,
     "portray": Portray, "crop_luma": CropLuma, "crop_roi": CropRoi, "halve": Halve, "normals": Normals,
     "rasterize": Rasterize, "relight": Relight, "shade": Shade, "linearize": Linearize, "gauss_newton": GaussNewton,
 }  # fmt: skip
@@ -53,7 +53,7 @@ _TABLE: dict[str, dict[str, tuple[str, str]]] = {
     "morph": {"reference": ("morph.reference", "morph"), "numba": ("morph._numba", "morph")},
     "lift": {"reference": ("lift.reference", "lift"), "numba": ("lift._numba", "lift")},
     "align": {"reference": ("align.reference", "align"), "numba": ("align._numba", "align")},
-    "one_euro": {"reference": ("one_euro.reference", "one_euro"), "numba": ("one_euro._numba", "one_euro")},
+    "imm": {"reference": ("imm.reference", "imm"), "numba": ("imm._numba", "imm")},
     "portray": {"reference": ("portray.reference", "portray"), "numba": ("portray._numba", "portray")},
     "crop_luma": {"reference": ("crop_roi.reference", "crop"), "numba": ("crop_roi._numba", "Crop")},
     "crop_roi": {"reference": ("crop_roi.reference", "crop"), "numba": ("crop_roi._numba", "Crop")},
@@ -86,7 +86,7 @@ _TABLE: dict[str, dict[str, tuple[str, str]]] = {
 }  # fmt: skip
 _COMPILED = (
     ("project._numba", "project"), ("morph._numba", "morph"), ("lift._numba", "lift"), ("align._numba", "align"),
-    ("one_euro._numba", "one_euro"), ("portray._numba", "portray"), ("halve._numba", "halve"),
+    ("imm._numba", "imm"), ("portray._numba", "portray"), ("halve._numba", "halve"),
     ("normals._numba", "normals"), ("relight._numba", "relight"), ("rasterize._numba", "rasterize"),
     ("shade._numba", "shade"), ("linearize._numba", "linearize"), ("gauss_newton._numba", "solve"),
     ("crop_roi._numba", "_crop"),
@@ -116,7 +116,7 @@ class Kernels:
     project: Project
     lift: Lift
     align: Align
-    one_euro: OneEuro
+    imm: Imm
     portray: Portray
     halve: Halve
     normals: Normals

@@ -138,7 +138,7 @@ def test_malformed_url_to_subscribe_to() -> None:
         (["--vertical-fov-deg", "270"], "vertical_fov_deg"),
         (["--source-id", ""], "source_id"),
         (["--backend", "abacus"], "abacus"),
-        (["--smooth-lids", "0", "1"], "lids"),
+        (["--smooth-lids", "0"], "lids"),
         (["--face-model", "missing.npz"], "missing.npz"),
         (["--student", "missing.onnx"], "missing.onnx"),
         (["--detector", "missing.onnx"], "missing.onnx"),
@@ -279,7 +279,7 @@ def test_run_reads_standard_input(faceless_clip: Path, tmp_path: Path) -> None:
 def test_settings_file_beats_default_and_flag_beats_file(tmp_path: Path, faceless_clip: Path) -> None:
     path = tmp_path / "facewire.toml"
     path.write_text(
-        f"[publish]\nsource_id = 'kitchen'\nbind = '{LOOPBACK}'\n[find]\nmax_faces = 2\n[smooth]\nlids = [2.0, 1.0]\n"
+        f"[publish]\nsource_id = 'kitchen'\nbind = '{LOOPBACK}'\n[find]\nmax_faces = 2\n[smooth]\nlids = 2.0\n"
     )
     assert "kitchen" in facewire("run", faceless_clip, "--settings", path).stdout
     assert "hallway" in facewire("run", faceless_clip, "--settings", path, "--source-id", "hallway").stdout

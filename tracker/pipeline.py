@@ -26,7 +26,7 @@ from tracker.kernels.backend import Kernels, choose
 from tracker.publish import FrameHeader, Publisher
 from tracker.refine.compare import Comparer
 from tracker.refine.consensus import consensus, kept
-from tracker.refine.fit import Fit, Refiner
+from tracker.refine.fit import Fit, Refiner, unseen
 from tracker.refine.identity import IdentityMemory
 from tracker.refine.sharpen import RefineSettings, Sharpener
 from tracker.regress.regressor import Guess, Regressor
@@ -66,12 +66,13 @@ class Pipeline:
         self.identity = IdentityMemory(slots, len(self.model.identity_mm))
         self.comparer = Comparer(slots, self.model, self.kernels)
         self.sharpener = Sharpener(refine.steps, self.model, self.kernels)
-        self.smoother = Smoother(smooth, self.kernels.one_euro)
+        self.smoother = Smoother(smooth, self.kernels.imm)
         self.estimator = Estimator(self.model, self.kernels.morph, self.kernels.project, self.kernels.portray)
         self.stage_ns: dict[str, int] = dict.fromkeys(STAGES, 0)
         self._fov_deg = vertical_fov_deg
         self._size = (0, 0)
         self._camera = Camera.from_fov(640, 480, vertical_fov_deg)
+        self._fits: dict[int, Fit] = {}
         self._faces: dict[int, Face] = {}
 
     def camera_for(self, frame: Frame) -> Camera:
@@ -90,6 +91,7 @@ class Pipeline:
         self.smoother.reset()
         self.estimator.reset()
         self._faces.clear()
+        self._fits.clear()
 
     def track(self, frame: Frame) -> tuple[Face, ...]:
         """The faces of one frame of a stream, by track; a frame without time is an image of its own."""
@@ -109,10 +111,11 @@ class Pipeline:
         smoothed = self._timed("smooth", self.smoother, [fit for _, fit in seen], now_seconds)
         for (track, fit), filtered in zip(seen, smoothed, strict=True):
             identity, lighting = self.identity.of(track.slot), self.comparer.lighting_of(track.slot)
+            self._fits[track.track_id] = fit
             self._faces[track.track_id] = self._timed(
                 "smooth", self.estimator, fit, filtered, identity, camera, lighting, track.state
             )
-        faces = tuple(self._as_of_now(track) for track in tracks)
+        faces = tuple(self._as_of_now(track, camera, now_seconds) for track in tracks)
         self._forget_all_but({track.track_id for track in tracks if track.state != TrackState.LOST})
         return faces if now_seconds is not None else _by_size(faces)
 
@@ -156,19 +159,24 @@ class Pipeline:
         for track, guess in zip(tracks, guesses, strict=True):
             yield guess, self._timed("refine", self.refiner, guess, track.slot, track.track_id)
 
-    def _as_of_now(self, track: Track) -> Face:
-        """The track's estimate with its present state; one that was not seen now is held without confidence."""
+    def _as_of_now(self, track: Track, camera: Camera, now_seconds: float | None) -> Face:
+        """The track's estimate with its present state; one that is not seen now moves on as it likely did, without
+        confidence."""
         face = self._faces[track.track_id]
-        if track.unseen_since is None:
+        if track.unseen_since is None or now_seconds is None:
             return face
-        return replace(face, state=track.state, confidence=0.0, region_confidence=np.zeros(5, np.float32))
+        fit = unseen(self._fits[track.track_id], face)
+        filtered = self._timed("smooth", self.smoother.coast, track.track_id, now_seconds)
+        identity, lighting = self.identity.of(track.slot), self.comparer.lighting_of(track.slot)
+        now: Face = self._timed("smooth", self.estimator, fit, filtered, identity, camera, lighting, track.state)
+        return now
 
     def _forget_all_but(self, alive: set[int]) -> None:
         """Drop what is kept for tracks that ended, those that never got beyond a frame or two among them."""
         for track_id in self._faces.keys() - alive:
             self.smoother.drop(track_id)
             self.estimator.drop(track_id)
-            del self._faces[track_id]
+            del self._faces[track_id], self._fits[track_id]
 
     def _timed(self, stage: str, call: Callable[..., Any], *args: Any) -> Any:
         started = monotonic_ns()

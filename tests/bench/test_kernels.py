@@ -66,5 +66,5 @@ def test_a_device_that_is_not_here_is_named_in_one_line(name: str, monkeypatch: 
 
 
 def test_an_unknown_kernel_is_named() -> None:
-    with pytest.raises(SettingsError, match="'rasterise'; valid: project, morph, lift, align, one_euro, portray"):
+    with pytest.raises(SettingsError, match="'rasterise'; valid: project, morph, lift, align, imm, portray"):
         Settings("rasterise")

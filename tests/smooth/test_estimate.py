@@ -39,7 +39,8 @@ def a_fit(track_id=0):
 
 def filtered(expression=None, rotation=None):
     expression = np.zeros(52, np.float32) if expression is None else expression
-    return Filtered(expression, np.eye(3) if rotation is None else rotation, np.array([310.0, 190.0]), 2.5)
+    turned = np.eye(3) if rotation is None else rotation
+    return Filtered(expression, turned, np.array([310.0, 190.0]), 2.5, np.zeros(58, np.float32))
 
 
 def test_landmarks_of_the_mean_face(model, estimator):

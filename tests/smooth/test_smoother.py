@@ -23,11 +23,30 @@ class Fit:
     rotation: np.ndarray = field(default_factory=lambda: np.eye(3, dtype=np.float32))
     center_px: np.ndarray = field(default_factory=lambda: np.array([320.0, 240.0]))
     scale_px_per_mm: float = 2.0
+    doubt: float = 1.0
+    """Times what the network says of an ordinary face."""
+
+    @property
+    def expression_std(self) -> np.ndarray:
+        return np.full(52, 0.08 * self.doubt, np.float32)
+
+    @property
+    def rotation_std_rad(self) -> float:
+        return 0.05 * self.doubt
+
+    @property
+    def centre_std_px(self) -> float:
+        return 0.5 * self.scale_px_per_mm * self.doubt
+
+    @property
+    def log_scale_std(self) -> float:
+        return 0.015 * self.doubt
 
 
-def other(track_id: int = 0) -> Fit:
+def other(track_id: int = 0, doubt: float = 1.0) -> Fit:
     """Far from the default one in everything."""
-    return Fit(track_id, np.full(52, 0.9, np.float32), exp_so3(np.array([0, 1.0, 0])), np.array([900.0, 100.0]), 5.0)
+    turned = exp_so3(np.array([0, 1.0, 0]))
+    return Fit(track_id, np.full(52, 0.9, np.float32), turned, np.array([900.0, 100.0]), 5.0, doubt)
 
 
 def numbers(estimate: Filtered) -> np.ndarray:
@@ -37,15 +56,13 @@ def numbers(estimate: Filtered) -> np.ndarray:
 
 
 def same(estimate: Filtered, fit: Fit) -> bool:
-    wanted = Filtered(fit.expression, fit.rotation, fit.center_px, fit.scale_px_per_mm)
+    wanted = Filtered(fit.expression, fit.rotation, fit.center_px, fit.scale_px_per_mm, np.zeros(58))
     return np.allclose(numbers(estimate), numbers(wanted), atol=1e-5)
 
 
-SLUGGISH = SmoothSettings(**{
-    group: (0.01, 0.0)
-    for group in ("lids", "gaze", "brows", "mouth", "jaw", "cheeks", "rotation", "translation")
-})  # fmt: skip
-"""Barely moves within a second, so that a fresh start cannot be mistaken for a quick filter."""
+SLUGGISH = SmoothSettings(calm=100.0)
+UNSURE = 20.0
+"""Fits of so much doubt barely move it within a second: a fresh start cannot be mistaken for a quick filter."""
 
 
 def steady(smoother: Smoother, fit: Fit, frames: int = 10) -> float:
@@ -61,41 +78,44 @@ def test_a_steady_face_stays_as_it_is() -> None:
     assert same(smoother([Fit()], last + 1 / 30)[0], Fit())
 
 
-def test_a_jump_within_a_second_is_smoothed_and_reached() -> None:
-    slow = SmoothSettings(**{g: (0.5, 0.0) for g in ("lids", "rotation", "translation", "jaw")})
-    smoother = Smoother(slow)
+def test_a_jump_is_followed_at_once_where_fits_are_sure_and_held_off_where_they_are_not() -> None:
+    sure, unsure = Smoother(), Smoother(SLUGGISH)
+    last = steady(sure, Fit())
+    steady(unsure, Fit(doubt=UNSURE))
+    quick, slow = sure([other()], last + 1 / 30)[0], unsure([other(doubt=UNSURE)], last + 1 / 30)[0]
+    assert quick.center_px[0] > 880 and quick.expression.min() > 0.85
+    assert 320 < slow.center_px[0] < 450 and slow.expression.max() < 0.6
+
+
+def test_what_stays_is_reached() -> None:
+    smoother = Smoother()
     last = steady(smoother, Fit())
-    estimate = smoother([other()], last + 1 / 30)[0]
-    assert 322 < estimate.center_px[0] < 450
-    assert 2.05 < estimate.scale_px_per_mm < 3
-    assert 0.01 < np.arcsin(estimate.rotation[0, 2]) < 0.3
-    for k in range(2, 120):
+    for k in range(1, 120):
         estimate = smoother([other()], last + k / 30)[0]
     assert same(estimate, other())
 
 
-def test_each_group_has_its_own_response() -> None:
-    quick = SmoothSettings(mouth=(1000.0, 0.0), lids=(0.001, 0.0), gaze=(0.001, 0.0), brows=(0.001, 0.0),
-                           jaw=(0.001, 0.0), cheeks=(0.001, 0.0))  # fmt: skip
-    smoother = Smoother(quick)
-    last = steady(smoother, Fit())
-    found = smoother([other()], last + 1 / 30)[0].expression
+def test_each_group_has_its_own_calm() -> None:
+    calm = dict.fromkeys(("lids", "gaze", "brows", "jaw", "cheeks"), 100.0)
+    smoother = Smoother(SmoothSettings(mouth=0.05, **calm))
+    last = steady(smoother, Fit(doubt=UNSURE))
+    found = smoother([other(doubt=UNSURE)], last + 1 / 30)[0].expression
     mouth = np.array(GROUP_OF) == "mouth"
-    np.testing.assert_allclose(found[mouth], 0.9, atol=1e-3)
-    np.testing.assert_allclose(found[~mouth], 0.25, atol=1e-3)
+    assert found[mouth].min() > 0.8
+    assert found[~mouth].max() < 0.6
 
 
 @pytest.mark.parametrize("jump_seconds", [0.6, 1e6, -1 / 30, -50.0])
 def test_a_gap_or_time_running_back_starts_anew(jump_seconds: float) -> None:
     smoother = Smoother(SLUGGISH)
-    last = steady(smoother, Fit())
-    assert same(smoother([other()], last + jump_seconds)[0], other())
+    last = steady(smoother, Fit(doubt=UNSURE))
+    assert same(smoother([other(doubt=UNSURE)], last + jump_seconds)[0], other())
 
 
 def test_a_missed_frame_is_no_gap() -> None:
     smoother = Smoother(SLUGGISH)
-    last = steady(smoother, Fit())
-    assert smoother([other()], last + 0.4)[0].center_px[0] < 350
+    last = steady(smoother, Fit(doubt=UNSURE))
+    assert smoother([other(doubt=UNSURE)], last + 0.4)[0].center_px[0] < 700
 
 
 def test_a_repeated_stamp_holds_the_estimate() -> None:
@@ -108,16 +128,16 @@ def test_a_repeated_stamp_holds_the_estimate() -> None:
 @pytest.mark.parametrize("stamp", [None, float("nan"), float("inf")])
 def test_without_time_fits_pass_through(stamp: float | None) -> None:
     smoother = Smoother(SLUGGISH)
-    steady(smoother, Fit())
-    assert same(smoother([other()], stamp)[0], other())
-    assert same(smoother([Fit()], stamp)[0], Fit())
-    assert same(smoother([other()], 5.0)[0], other())
+    steady(smoother, Fit(doubt=UNSURE))
+    assert same(smoother([other(doubt=UNSURE)], stamp)[0], other())
+    assert same(smoother([Fit(doubt=UNSURE)], stamp)[0], Fit())
+    assert same(smoother([other(doubt=UNSURE)], 5.0)[0], other())
 
 
 def test_switched_off_fits_pass_through() -> None:
     smoother = Smoother(replace(SLUGGISH, enabled=False))
-    last = steady(smoother, Fit())
-    assert same(smoother([other()], last + 1 / 30)[0], other())
+    last = steady(smoother, Fit(doubt=UNSURE))
+    assert same(smoother([other(doubt=UNSURE)], last + 1 / 30)[0], other())
 
 
 def test_expression_is_clamped() -> None:
@@ -141,11 +161,7 @@ def test_bad_numbers_never_get_through(bad: dict[str, object], at: str) -> None:
     for k in range(11, 200):
         estimate = smoother([Fit()], k / 30)[0]
         assert np.isfinite(numbers(estimate)).all()
-    assert np.allclose(numbers(estimate), numbers(TrackFilter(SmoothSettings())(*arguments(Fit()), None)), atol=1e-3)
-
-
-def arguments(fit: Fit) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
-    return fit.expression, fit.rotation, fit.center_px, fit.scale_px_per_mm
+    assert np.allclose(numbers(estimate), numbers(TrackFilter(SmoothSettings())(Fit(), None)), atol=1e-3)
 
 
 def test_tracks_do_not_touch_each_other() -> None:
@@ -159,12 +175,58 @@ def test_tracks_do_not_touch_each_other() -> None:
 
 def test_a_dropped_track_starts_anew() -> None:
     smoother = Smoother(SLUGGISH)
-    last = steady(smoother, Fit())
+    last = steady(smoother, Fit(doubt=UNSURE))
     smoother.drop(0)
     smoother.drop(99)
-    assert same(smoother([other()], last + 1 / 30)[0], other())
+    assert same(smoother([other(doubt=UNSURE)], last + 1 / 30)[0], other())
     smoother.reset()
-    assert same(smoother([Fit()], last + 2 / 30)[0], Fit())
+    assert same(smoother([Fit(doubt=UNSURE)], last + 2 / 30)[0], Fit())
+
+
+def moving(seconds: float) -> Fit:
+    """A head that crosses the picture at 300 px and turns at half a radian a second."""
+    return Fit(rotation=exp_so3(np.array([0, 0.5 * seconds, 0])), center_px=np.array([100 + 300 * seconds, 200.0]))
+
+
+def steady_motion(smoother: Smoother, frames: int = 20) -> float:
+    """Feed that for a while; returns the time of the last frame."""
+    for k in range(frames):
+        smoother([moving(k / 30)], k / 30)
+    return (frames - 1) / 30
+
+
+def test_ahead_says_where_a_moving_head_will_be() -> None:
+    now, ahead = Smoother(), Smoother(SmoothSettings(ahead_ms=50.0))
+    for k in range(30):
+        here, there = now([moving(k / 30)], k / 30)[0], ahead([moving(k / 30)], k / 30)[0]
+    wanted = moving(29 / 30 + 0.05)
+    assert abs(here.center_px[0] - moving(29 / 30).center_px[0]) < 1.5
+    assert abs(there.center_px[0] - wanted.center_px[0]) < 1.5
+    assert np.abs(there.rotation - wanted.rotation).max() < 0.004
+    assert (there.std[-5:] > here.std[-5:]).all()
+
+
+def test_a_face_that_is_not_seen_moves_on_and_is_ever_less_sure() -> None:
+    smoother = Smoother()
+    last = steady_motion(smoother)
+    places, stds = [], []
+    for k in range(1, 12):
+        estimate = smoother.coast(0, last + k / 30)
+        places.append(estimate.center_px[0])
+        stds.append(estimate.std.copy())
+    assert places[0] > moving(last).center_px[0] + 5
+    steps = np.diff(places)
+    assert (steps > 0).all() and (np.diff(steps) < 0).all()
+    assert (np.diff(np.array(stds), axis=0) > 0).all()
+    # Seen again where it would be, it is taken up at once.
+    back = smoother([moving(last + 0.4)], last + 0.4)[0]
+    assert abs(back.center_px[0] - moving(last + 0.4).center_px[0]) < 5
+
+
+def test_coasting_without_smoothing_holds() -> None:
+    smoother = Smoother(SmoothSettings(enabled=False))
+    smoother([other()], 0.0)
+    assert same(smoother.coast(0, 0.2), other())
 
 
 def test_the_size_of_the_picture_does_not_matter() -> None:
@@ -181,12 +243,12 @@ def test_the_size_of_the_picture_does_not_matter() -> None:
 def test_the_loop_keeps_no_memory() -> None:
     filter_, fit = TrackFilter(SmoothSettings()), Fit()
     for k in range(5):
-        filter_(*arguments(fit), k / 30)
+        filter_(fit, k / 30)
     tracemalloc.start()
     try:
         before = tracemalloc.get_traced_memory()[0]
         for k in range(5, 50):
-            filter_(*arguments(fit), k / 30)
+            filter_(fit, k / 30)
         now, peak = tracemalloc.get_traced_memory()
         assert now - before < 1_000
         assert peak - before < 4_000
@@ -195,8 +257,8 @@ def test_the_loop_keeps_no_memory() -> None:
 
 
 @pytest.mark.parametrize("change,word", [
-    ({"lids": (0.0, 1.0)}, "lids"), ({"jaw": (1.0, -1.0)}, "jaw"), ({"rotation": (float("nan"), 1.0)}, "rotation"),
-    ({"mouth": (1.0,)}, "mouth"), ({"gap_seconds": 0.0}, "gap_seconds"), ({"derivative_cutoff_hz": -1}, "derivative"),
+    ({"lids": 0.0}, "lids"), ({"jaw": -1.0}, "jaw"), ({"rotation": float("nan")}, "rotation"), ({"calm": 1e3}, "calm"),
+    ({"gap_seconds": 0.0}, "gap_seconds"), ({"ahead_ms": -1.0}, "ahead_ms"), ({"ahead_ms": 900.0}, "ahead_ms"),
 ])  # fmt: skip
 def test_bad_settings_are_named(change: dict[str, object], word: str) -> None:
     with pytest.raises(SettingsError, match=word):

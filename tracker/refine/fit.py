@@ -15,6 +15,7 @@ import numpy as np
 
 from tracker.detect.roi import Roi
 from tracker.face.model import FaceModel
+from tracker.face.parameters import Face
 from tracker.face.topology import GUIDES
 from tracker.kernels.align import Align
 from tracker.kernels.backend import choose
@@ -112,6 +113,14 @@ def _plausible(found: Roi, looked_at: Roi) -> bool:
     away = math.hypot(found.x_px - looked_at.x_px, found.y_px - looked_at.y_px)
     ratio = found.side_px / looked_at.side_px
     return away < FURTHEST * looked_at.side_px and abs(math.log(max(ratio, 1e-9))) < PLAUSIBLE_LOG_SCALE
+
+
+def unseen(fit: Fit, face: Face) -> Fit:
+    """The last fit of a track that is not seen now, from what was published of it: nothing of it is to be trusted."""
+    return replace(
+        fit, expression=face.blendshapes_raw, expression_std=face.deviation.expression, presence=0.0, trust=0.0,
+        region_confidence=np.zeros_like(fit.region_confidence),
+    )  # fmt: skip
 
 
 class Refiner:

@@ -1,4 +1,4 @@
-"""Smoothing over time: One-Euro filters with the true time step, one response per group, one state per track."""
+"""Smoothing over time: interacting Kalman filters with the true time step, by group, one state per track."""
 
 from tracker.smooth.settings import SmoothSettings
 from tracker.smooth.smoother import Smoother

@@ -7,6 +7,8 @@ distance use the camera; gaze is where the shapes put each iris on its eyeball.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from tracker.face.camera import Camera
@@ -29,6 +31,7 @@ from tracker.kernels.portray import (
 )
 from tracker.kernels.project import Project
 from tracker.refine.fit import Fit
+from tracker.smooth.dynamics import INTER_OCULAR_MM
 from tracker.smooth.track_filter import Filtered
 
 IDENTITY_STEP_MM = 0.002
@@ -44,6 +47,9 @@ _ROTATION, _ROTATION_RAW = (slice(_MESH + start, _MESH + start + 9) for start in
 _TRANSLATION, _TRANSLATION_RAW, _SPREAD = (
     slice(_MESH + start, _MESH + start + 3) for start in (TRANSLATION, TRANSLATION_RAW, SPREAD)
 )
+_LOG_SIZE = len(GROUP_OF)
+_PLACE, _TURN = slice(_LOG_SIZE + 1, _LOG_SIZE + 3), slice(_LOG_SIZE + 3, _LOG_SIZE + 6)
+"""In `Filtered.std`, behind the shapes."""
 _GAZE = slice(_MESH + DIRECTIONS, _OUT)
 
 
@@ -94,10 +100,14 @@ class Estimator:
         """The estimate of a face seen in this frame; every array in it is a fresh copy."""
         self._camera[:] = camera.fx, camera.fy, camera.cx, camera.cy
         out = np.empty(_OUT, np.float32)
+        # The network's errors, and what the filter cannot know: little while the face is seen, more and more without.
+        size_std, place_std, turn_std = filtered.std[_LOG_SIZE], filtered.std[_PLACE], filtered.std[_TURN]
+        place_std_mm = math.hypot(fit.centre_std_px / fit.scale_px_per_mm, INTER_OCULAR_MM * float(place_std.max()))
+        log_scale_std = math.hypot(fit.log_scale_std, float(size_std))
         self._portray(
             self._rest_of(fit.track_id), identity, self._model.expression_mm, filtered.expression, self._irises,
             filtered.rotation, filtered.center_px, filtered.scale_px_per_mm, fit.rotation, fit.center_px,
-            fit.scale_px_per_mm, self._camera, fit.centre_std_px / fit.scale_px_per_mm, fit.log_scale_std, out,
+            fit.scale_px_per_mm, self._camera, place_std_mm, log_scale_std, out,
         )  # fmt: skip
         return Face(
             track_id=fit.track_id, state=state, landmarks_px=out[:_MESH].reshape(VERTICES, 3),
@@ -107,6 +117,8 @@ class Estimator:
             gaze=out[_GAZE].reshape(2, 3), lighting=lighting.copy(), confidence=fit.presence * fit.trust**0.5,
             region_confidence=fit.region_confidence.copy(),
             deviation=Deviation(
-                fit.expression_std.copy(), fit.identity_std, fit.rotation_std_rad, out[_SPREAD], fit.centre_std_px
+                np.hypot(fit.expression_std, filtered.std[:_LOG_SIZE]), fit.identity_std,
+                math.hypot(fit.rotation_std_rad, float(turn_std.max())), out[_SPREAD],
+                place_std_mm * filtered.scale_px_per_mm,
             ),
         )  # fmt: skip

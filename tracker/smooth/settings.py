@@ -1,21 +1,7 @@
-"""What the smoother can be told: one pair of One-Euro numbers per group, and when to forget.
+"""What the smoother can be told: how calm each group shall be, whether to look ahead, and when to forget.
 
-It does not know how the filter works (the `one_euro` kernel), only what is valid.
-
-What the defaults do at 30 frames a second, measured on noise and ramps by `tests/smooth/test_lag.py`: how much of the
-jitter is left at rest, the lag in ms of a quick motion in its first frame and three frames later, and of one at a
-tenth of that speed. Units: radians, inter-ocular distances, coefficients. Lag is largest where motion is slow, and
-there it is a fraction of a frame's way.
-
-    group          noise   left     speed  lag, 1st    4th  at a tenth
-    rotation      0.0025   0.45       1.5       2.2     0.0      16.4
-    translation   0.0015   0.39       1.5       2.2     0.0      16.4
-    lids           0.008   0.46       8.0       1.1     0.0      10.6
-    gaze           0.008   0.44       6.0       3.4     0.1      19.2
-    brows          0.008   0.42       4.0       7.0     0.8      32.1
-    mouth          0.008   0.47       5.0       2.7     0.1      16.9
-    jaw            0.008   0.45       5.0       2.8     0.1      18.0
-    cheeks         0.008   0.42       3.0       8.4     1.3      38.1
+It does not know how the filter works (the `imm` kernel) nor how faces move (`dynamics`), only what is valid.
+`facewire bench smoothing` measures what the settings do; README shows it.
 """
 
 from __future__ import annotations
@@ -25,39 +11,46 @@ from math import isfinite
 
 from tracker.errors import SettingsError
 
-Response = tuple[float, float]
-"""(min_cutoff_hz, beta): the cutoff at rest, and by how many Hz it grows per unit of speed."""
-
 EXPRESSION_GROUPS = ("lids", "gaze", "brows", "mouth", "jaw", "cheeks")
+GROUPS = (*EXPRESSION_GROUPS, "rotation", "translation")
+MOST_AHEAD_MS = 200.0
 
 
 @dataclass(frozen=True, slots=True)
 class SmoothSettings:
-    """One response per group. Raises SettingsError for what cannot be."""
+    """One number per group. Raises SettingsError for what cannot be."""
 
     enabled: bool = True
     """False passes every fit through."""
-    lids: Response = (1.2, 7.0)
-    """Speed in coefficients per second, as for all expression groups."""
-    gaze: Response = (1.2, 6.0)
-    brows: Response = (1.0, 6.0)
-    mouth: Response = (1.2, 8.0)
-    jaw: Response = (1.0, 8.0)
-    cheeks: Response = (0.9, 7.0)
-    rotation: Response = (0.8, 30.0)
-    """Speed in radians per second."""
-    translation: Response = (0.8, 30.0)
-    """Speed of the head's origin in the picture in inter-ocular distances per second, and of log scale per second."""
-    derivative_cutoff_hz: float = 1.5
-    """Of the speeds themselves, before they widen the cutoff."""
+    calm: float = 1.0
+    """How much of what is seen counts as noise, for all groups: above 1 is calmer and later, below 1 livelier."""
+    lids: float = 1.0
+    """The same for eyelids alone; `calm` is multiplied by it, as for the groups that follow."""
+    gaze: float = 1.0
+    """For the looks."""
+    brows: float = 1.0
+    """For brows."""
+    mouth: float = 1.0
+    """For the mouth."""
+    jaw: float = 1.0
+    """For the jaw."""
+    cheeks: float = 1.0
+    """For cheeks, nose and tongue."""
+    rotation: float = 1.0
+    """For how the head is turned."""
+    translation: float = 1.0
+    """For where the head is, and its size."""
+    ahead_ms: float = 0.0
+    """Publish what will be so much later, such as when a display shows it; every message says so."""
     gap_seconds: float = 0.5
     """A track not seen for longer starts anew."""
 
     def __post_init__(self) -> None:
-        for name in (*EXPRESSION_GROUPS, "rotation", "translation"):
-            response = getattr(self, name)
-            if len(response) != 2 or not all(map(isfinite, response)) or response[0] <= 0 or response[1] < 0:
-                raise SettingsError(f"smoothing of {name} {response}; give (min_cutoff_hz > 0, beta >= 0)")
-        for name in ("derivative_cutoff_hz", "gap_seconds"):
-            if not getattr(self, name) > 0:
-                raise SettingsError(f"{name} {getattr(self, name)}; it must be above 0")
+        for name in ("calm", *GROUPS):
+            value = getattr(self, name)
+            if not isfinite(value) or not 0.01 <= value <= 100.0:
+                raise SettingsError(f"smoothing of {name} {value}; give 0.01 to 100, 1 is the default")
+        if not 0.0 <= self.ahead_ms <= MOST_AHEAD_MS:
+            raise SettingsError(f"ahead_ms {self.ahead_ms}; give 0 to {MOST_AHEAD_MS:.0f}")
+        if not self.gap_seconds > 0:
+            raise SettingsError(f"gap_seconds {self.gap_seconds}; it must be above 0")

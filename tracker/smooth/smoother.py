@@ -9,35 +9,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-import numpy as np
-
 from tracker.kernels.backend import choose
-from tracker.kernels.one_euro import OneEuro
+from tracker.kernels.imm import Imm
 from tracker.smooth.settings import SmoothSettings
-from tracker.smooth.track_filter import Filtered, TrackFilter
+from tracker.smooth.track_filter import Filtered, Measured, TrackFilter
 
 
-class Tracked(Protocol):
+class Tracked(Measured, Protocol):
     """What is read of a fit."""
 
     @property
     def track_id(self) -> int: ...  # noqa: D102
-    @property
-    def expression(self) -> np.ndarray: ...  # noqa: D102
-    @property
-    def rotation(self) -> np.ndarray: ...  # noqa: D102
-    @property
-    def center_px(self) -> np.ndarray: ...  # noqa: D102
-    @property
-    def scale_px_per_mm(self) -> float: ...  # noqa: D102
 
 
 class Smoother:
     """Filters by track id, made when a track is first seen."""
 
-    def __init__(self, settings: SmoothSettings | None = None, one_euro: OneEuro | None = None) -> None:
+    def __init__(self, settings: SmoothSettings | None = None, imm: Imm | None = None) -> None:
         self.settings = settings or SmoothSettings()
-        self._one_euro = one_euro or choose().one_euro
+        self._imm = imm or choose().imm
         self._tracks: dict[int, TrackFilter] = {}
 
     def __call__(self, fits: Sequence[Tracked], pts_seconds: float | None) -> list[Filtered]:
@@ -47,8 +37,12 @@ class Smoother:
     def _smooth(self, fit: Tracked, pts_seconds: float | None) -> Filtered:
         track = self._tracks.get(fit.track_id)
         if track is None:
-            track = self._tracks[fit.track_id] = TrackFilter(self.settings, self._one_euro)
-        return track(fit.expression, fit.rotation, fit.center_px, fit.scale_px_per_mm, pts_seconds)
+            track = self._tracks[fit.track_id] = TrackFilter(self.settings, self._imm)
+        return track(fit, pts_seconds)
+
+    def coast(self, track_id: int, pts_seconds: float) -> Filtered:
+        """What is likely of a track that is not seen now; it must have been seen before."""
+        return self._tracks[track_id].coast(pts_seconds)
 
     def drop(self, track_id: int) -> None:
         """Forget a track that has ended; one that never was is fine."""

@@ -1,24 +1,47 @@
-"""All filters of one track: expression by groups, rotation, where the head is and how big.
+"""The filter of one track: expression by groups, rotation, where the head is and how big.
 
-Given a track's raw fit and its time it returns the smoothed one. It keeps the clock: the true step between stamps, a
-hold when a stamp repeats, a fresh start after a gap or when time runs backwards; the `one_euro` kernel does the
-filtering. It does not know faces' meshes or cameras.
+Given a track's raw fits and their times it returns the smoothed ones, and for moments without a fit what is likely. It
+keeps the clock: the true step between stamps, a hold when a stamp repeats, a fresh start after a gap or when time runs
+backwards; the `imm` kernel does the filtering. It does not know faces' meshes or cameras.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import isfinite
+from math import inf, isfinite
+from typing import Protocol
 
 import numpy as np
 
 from tracker.face.expression import GROUP_OF
 from tracker.kernels.backend import choose
-from tracker.kernels.one_euro import OneEuro, start_anew, state_size
+from tracker.kernels.imm import Imm, start_anew, state_size
+from tracker.smooth.dynamics import HEAD, INTER_OCULAR_MM, dynamics_of
 from tracker.smooth.settings import SmoothSettings
 
-INTER_OCULAR_MM = 63.0
-"""An adult's, on average: the unit in which the speed of the head in the picture is measured."""
+_E = len(GROUP_OF)
+_CHANNELS = _E + 6
+
+
+class Measured(Protocol):
+    """What is read of a fit."""
+
+    @property
+    def expression(self) -> np.ndarray: ...  # noqa: D102
+    @property
+    def expression_std(self) -> np.ndarray: ...  # noqa: D102
+    @property
+    def rotation(self) -> np.ndarray: ...  # noqa: D102
+    @property
+    def rotation_std_rad(self) -> float: ...  # noqa: D102
+    @property
+    def center_px(self) -> np.ndarray: ...  # noqa: D102
+    @property
+    def centre_std_px(self) -> float: ...  # noqa: D102
+    @property
+    def scale_px_per_mm(self) -> float: ...  # noqa: D102
+    @property
+    def log_scale_std(self) -> float: ...  # noqa: D102
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -32,54 +55,76 @@ class Filtered:
     center_px: np.ndarray
     """float64 [2]: the head's origin in the picture."""
     scale_px_per_mm: float
+    std: np.ndarray
+    """float32 [58]: what is left of the noise, and what may have come up since the last fit: of 52 coefficients, log
+    scale, place (2) in inter-ocular distances, turn (3) in radians."""
 
 
 class TrackFilter:
     """The state of one track."""
 
-    def __init__(self, settings: SmoothSettings, one_euro: OneEuro | None = None) -> None:
+    def __init__(self, settings: SmoothSettings, imm: Imm | None = None) -> None:
         self._settings = settings
-        self._one_euro = one_euro or choose().one_euro
-        # In the kernel's order: each shape by its group, the logarithm of the scale, the place, the rotation.
-        responses = [getattr(settings, group) for group in (*GROUP_OF, "translation", "translation", "rotation")]
-        self._responses = np.array(responses, np.float64).T.copy()
-        self._limits = np.array([0.0, 1.0, settings.derivative_cutoff_hz, INTER_OCULAR_MM])
-        self._state = np.zeros(state_size(len(GROUP_OF)))
+        self._imm = imm or choose().imm
+        self._constants = dynamics_of(settings)
+        self._state = np.zeros(state_size(_E, HEAD + 1))
+        self._variance = np.zeros(_CHANNELS)
+        self._sample = np.zeros(_E, np.float32), np.eye(3), np.zeros(2)
         self._rotation, self._center = np.eye(3), np.zeros(2)
-        self._expression = np.zeros(len(GROUP_OF), np.float32)
+        self._expression, self._std = np.zeros(_E, np.float32), np.zeros(_CHANNELS, np.float32)
         self._seconds: float | None = None
+        self._seen_seconds: float | None = None
 
     def reset(self) -> None:
         """Forget the track's past."""
         self._seconds = None
         start_anew(self._state)
 
-    def __call__(
-        self, expression: np.ndarray, rotation: np.ndarray, center_px: np.ndarray, scale_px_per_mm: float,
-        pts_seconds: float | None,
-    ) -> Filtered:  # fmt: skip
-        """Smooth one fit: `expression` [52], `rotation` [3, 3], `center_px` [2], of any float type.
+    def __call__(self, fit: Measured, pts_seconds: float | None) -> Filtered:
+        """Smooth one fit.
 
         Without a time, or when smoothing is off, the fit passes through (expression within 0..1) and the past is
-        forgotten. Numbers that are not finite are replaced by the last estimate.
+        forgotten. Numbers that are not finite are carried on from the last estimate.
         """
-        scale = self._one_euro(
-            self._responses, self._limits, np.ascontiguousarray(expression, np.float32),
-            np.ascontiguousarray(rotation, np.float64), np.ascontiguousarray(center_px, np.float64), scale_px_per_mm,
-            self._step(pts_seconds), self._state, self._rotation, self._center, self._expression,
+        step = self._step(pts_seconds)
+        expression, rotation, center_px = self._sample
+        expression[:], rotation[:], center_px[:] = fit.expression, fit.rotation, fit.center_px
+        scale = fit.scale_px_per_mm
+        std = self._variance
+        std[:_E], std[_E], std[_E + 3 :] = fit.expression_std, fit.log_scale_std, fit.rotation_std_rad
+        std[_E + 1 : _E + 3] = fit.centre_std_px / (INTER_OCULAR_MM * scale) if 0 < scale < inf else 1.0
+        std *= self._constants.noise_share
+        std *= std
+        return self._filter(scale, step, seen=True)
+
+    def coast(self, pts_seconds: float) -> Filtered:
+        """What is likely at a moment at which the track was not seen: it moves on as it did, ever less surely."""
+        if self._seconds is None or not isfinite(pts_seconds):
+            return self._filter(1.0, 0.0, seen=False)
+        step = max(pts_seconds - self._seconds, 0.0)
+        self._seconds = max(self._seconds, pts_seconds)
+        return self._filter(1.0, step, seen=False)
+
+    def _filter(self, scale: float, step: float, seen: bool) -> Filtered:
+        of = self._constants
+        ahead = self._settings.ahead_ms / 1000 if self._seconds is not None else 0.0
+        scale = self._imm(
+            of.dynamics if seen else of.coasting, of.groups, of.trust, of.rates, of.limits, *self._sample, scale,
+            self._variance, step, ahead, seen, self._state, self._rotation, self._center, self._expression, self._std,
         )  # fmt: skip
-        return Filtered(self._expression, self._rotation, self._center, scale)
+        return Filtered(self._expression, self._rotation, self._center, scale, self._std)
 
     def _step(self, pts_seconds: float | None) -> float:
         """The true time step; 0 where there is none, with the past forgotten unless the stamp is the last one's."""
         timed = pts_seconds is not None and isfinite(pts_seconds) and self._settings.enabled
         if not timed or self._seconds is None:
             self.reset()
-            self._seconds = pts_seconds if timed else None
+            self._seconds = self._seen_seconds = pts_seconds if timed else None
             return 0.0
         assert pts_seconds is not None
         step = pts_seconds - self._seconds
-        if not 0 <= step <= self._settings.gap_seconds:
+        assert self._seen_seconds is not None
+        if step < 0 or pts_seconds - self._seen_seconds > self._settings.gap_seconds:
             start_anew(self._state)
-        self._seconds = pts_seconds
-        return step if step > 0 else 0.0
+        self._seconds = self._seen_seconds = pts_seconds
+        return max(step, 0.0)

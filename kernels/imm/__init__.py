@@ -1,0 +1,103 @@
+"""Interacting multiple models: a Kalman-type filter over everything that moves with one body.
+
+Numbers, the body's size, where it is and how it is turned are channels; channels that move together share a group, and
+each group is still, drifts or moves. Every channel has a small Kalman filter per mode, and what its group most likely
+does decides how they are mixed (Blom and Bar-Shalom: "The Interacting Multiple Model Algorithm for Systems with
+Markovian Switching Coefficients", IEEE Trans. Automatic Control 33(8), 1988):
+
+- still: the value is a random walk, hardly moving (`walk`, its variance per second);
+- drifts, moves: the value has a speed that is pushed by white noise (`density`, the variance its speed gains per
+  second) and forgotten over `memory` seconds; on entering the mode the speed is 0 with a deviation of `speed`.
+
+A group's likelihood of a mode is the product over its channels, to the power of the group's `trust` (their errors are
+not independent). Modes change at `rates` per second, so nothing depends on how often one samples.
+
+- The measurement's variance is given with each sample, and a factor per channel is learned from the samples
+  themselves: their second difference at rest is noise, and its median is hardly touched by motion. The moving mode
+  takes the variance to be `follow` times that: below 1, what moves is followed more closely than noise alone demands.
+- The place is filtered in its own unit; densities, walks and speeds of it are in `unit` times the filtered size.
+- The rotation is filtered in the tangent space of the estimate, in the body's own axes: a camera that is turned turns
+  the result and changes nothing else.
+
+A step without a sample (`seen` false) carries everything on, and its deviation grows. What is not finite is carried on
+too; where `dt_seconds` is not above 0 everything is held. The state is one flat array, zeros at first. It does not know
+what moves or what the clock says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from tracker.errors import SettingsError
+
+MODES = 3
+STARTED, QUATERNION, SAMPLE, TURN, REST = 0, 1, 5, 9, 12
+"""Where in the state each part begins: how many samples were seen; quaternions `xyzw` of the estimate and the last
+sample; the last turn between samples. Then, for G groups and C channels: the modes' shares [G, 3]; the rows of last
+sample, last difference and logarithm of the learned noise factor [3, C]; the rows of value, speed and their variances
+(value, both, speed) of each mode [3, 5, C]."""
+WALK, DENSITY, MEMORY, SPEED = 0, 1, 3, 5
+"""Rows of `dynamics`: the walk of the still mode, then densities, memories and speeds of drifting and moving."""
+DYNAMICS = 7
+LEAST, MOST, UNIT, LEARN_SECONDS, LEAST_FACTOR, MOST_FACTOR, FOLLOW = range(7)
+"""Entries of `limits`: of the numbers; unit of the place; how long the noise takes to be learned by a factor of e, how
+far it may be from what is given; and the moving mode's factor on the variance."""
+LIMITS = 7
+MEDIAN_OF_SQUARE = 0.4549364
+"""Of the square of a standard normal variable."""
+LEAST_SHARE = 1e-6
+"""No mode is ever ruled out further."""
+
+Implementation = Callable[..., float]
+"""Takes what the operator takes, checked; returns the filtered size."""
+
+
+def state_size(numbers: int, groups: int) -> int:
+    """Floats in the state of a body with so many numbers, in so many groups of channels."""
+    return REST + MODES * groups + (3 + 5 * MODES) * (numbers + 6)
+
+
+def start_anew(state: np.ndarray) -> None:
+    """Forget the past: the next sample is taken as it is."""
+    state[STARTED] = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Imm:
+    """`imm` on one implementation."""
+
+    implementation: Implementation
+
+    def __call__(
+        self, dynamics: np.ndarray, groups: np.ndarray, trust: np.ndarray, rates: np.ndarray, limits: np.ndarray,
+        numbers: np.ndarray, rotation: np.ndarray, place: np.ndarray, size: float, variance: np.ndarray,
+        dt_seconds: float, ahead_seconds: float, seen: bool, state: np.ndarray, out_rotation: np.ndarray,
+        out_place: np.ndarray, out_numbers: np.ndarray, out_std: np.ndarray,
+    ) -> float:  # fmt: skip
+        """Filter one sample; fill the last four and return the filtered size, all `ahead_seconds` after the sample.
+
+        Channels are the N numbers, the log size, the place (2) and the turn (3): C = N + 6. `dynamics` float64 [7, C],
+        `groups` int64 [C], `trust` float64 [G], `rates` float64 [3, 3] (from, to; the diagonal is not read), `limits`
+        float64 [7]. The sample: `numbers` float32 [N], `rotation` float64 [3, 3], `place` float64 [2], `size`,
+        `variance` float64 [C] (place in its unit squared, turn in radians squared); none of it is read where `seen` is
+        false. `state` float64 [state_size(N, G)]. `out_rotation` float64 [3, 3], `out_place` float64 [2],
+        `out_numbers` float32 [N], `out_std` float32 [C], of the estimates. All contiguous. Raises SettingsError for
+        another shape.
+        """
+        count, modes = len(numbers), len(trust)
+        channels = count + 6
+        shapes = (dynamics.shape, groups.shape, rates.shape, limits.shape, variance.shape, out_std.shape)
+        wanted = ((DYNAMICS, channels), (channels,), (MODES, MODES), (LIMITS,), (channels,), (channels,))
+        if shapes != wanted or len(state) != state_size(count, modes) or len(out_numbers) != count:
+            raise SettingsError(
+                f"{count} numbers, {len(out_numbers)} to fill, dynamics {list(dynamics.shape)}, groups "
+                f"{len(groups)}, variance {len(variance)}, state {len(state)}; they must be N, N, [7, N + 6], N + 6, "
+                f"N + 6 and {state_size(count, modes)}"
+            )
+        return self.implementation(
+            dynamics, groups, trust, rates, limits, numbers, rotation, place, float(size), variance, float(dt_seconds),
+            float(ahead_seconds), bool(seen), state, out_rotation, out_place, out_numbers, out_std,
+        )  # fmt: skip

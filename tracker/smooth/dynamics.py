@@ -1,0 +1,94 @@
+"""How faces move: the constants of the `imm` kernel for one head, in its order of channels.
+
+They were fitted on rendered people, whose motion is known, and on slow turns and slowly growing shapes with the noise
+that was found at rest: for little jitter at rest, little lag and little error at every speed. None of these people is
+in `facewire bench smoothing`. It knows the blocks of a fit, but neither tracks nor time.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tracker.face.expression import GROUP_OF
+from tracker.kernels.imm import DENSITY, DYNAMICS, MEMORY, SPEED, WALK
+from tracker.smooth.settings import EXPRESSION_GROUPS, SmoothSettings
+
+INTER_OCULAR_MM = 63.0
+"""An adult's, on average: the unit of the head's place."""
+HEAD = len(EXPRESSION_GROUPS)
+"""The group of size, place and turn: a head that turns also shifts."""
+
+# How much of the deviation that the network predicts changes from frame to frame; the rest stays as it is, since it
+# comes from the face, the light and the pose.
+NOISE_SHARE = {"lids": 0.025, "gaze": 0.029, "brows": 0.029, "mouth": 0.017, "jaw": 0.017, "cheeks": 0.0083}
+TRANSLATION_SHARE, ROTATION_SHARE = 0.15, 0.077
+TRUST_EXPRESSION, TRUST_HEAD = 0.093, 0.16
+RATES = np.array([[0.0, 0.0044, 0.0025], [4.9e-06, 0.0, 0.033], [0.17, 6.2e-05, 0.0]])
+COASTING_MEMORY_SECONDS = 0.12
+"""A head that is lost from sight mostly stops, or has gone elsewhere: its speed is forgotten sooner."""
+LIMITS = np.array([0.0, 1.0, INTER_OCULAR_MM, 0.29, 0.15, 8.0, 0.23])
+
+
+@dataclass(frozen=True, slots=True)
+class _Motion:
+    """One kind of channel, per second: the rows of the kernel's `dynamics`."""
+
+    walk: float
+    drift_density: float
+    move_density: float
+    drift_memory: float
+    move_memory: float
+    drift_speed: float
+    move_speed: float
+
+
+EXPRESSION = _Motion(6.8e-09, 5.5e-05, 78, 17, 2.9, 0.0014, 0.19)
+"""Coefficients."""
+LOG_SIZE = _Motion(1.3e-08, 6.8e-08, 0.07, 17, 2.9, 6.2e-06, 0.0022)
+PLACE = _Motion(1.3e-08, 5.8e-05, 5.5, 17, 2.9, 1.2e-05, 0.0043)
+"""Inter-ocular distances."""
+TURN = _Motion(1.3e-08, 7.8e-05, 21, 17, 2.9, 1.2e-05, 0.0065)
+"""Radians."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Dynamics:
+    """What the kernel takes, C = 58 channels: the shapes, log size, place (2) and turn (3)."""
+
+    dynamics: np.ndarray
+    """float64 [7, C]."""
+    coasting: np.ndarray
+    """The same for moments at which nothing is seen."""
+    groups: np.ndarray
+    """int64 [C]."""
+    trust: np.ndarray
+    """float64 [7]."""
+    rates: np.ndarray
+    """float64 [3, 3]."""
+    limits: np.ndarray
+    """float64 [7]."""
+    noise_share: np.ndarray
+    """float64 [C]: of the network's deviations, the part that is noise."""
+
+
+def dynamics_of(settings: SmoothSettings) -> Dynamics:
+    """The constants, with the noise that the settings ask for."""
+    kinds = [EXPRESSION] * len(GROUP_OF) + [LOG_SIZE] + [PLACE] * 2 + [TURN] * 3
+    table = np.empty((DYNAMICS, len(kinds)))
+    table[WALK] = [kind.walk for kind in kinds]
+    table[DENSITY] = [kind.drift_density for kind in kinds]
+    table[DENSITY + 1] = [kind.move_density for kind in kinds]
+    table[MEMORY] = [kind.drift_memory for kind in kinds]
+    table[MEMORY + 1] = [kind.move_memory for kind in kinds]
+    table[SPEED] = [kind.drift_speed for kind in kinds]
+    table[SPEED + 1] = [kind.move_speed for kind in kinds]
+    groups = [EXPRESSION_GROUPS.index(group) for group in GROUP_OF] + [HEAD] * 6
+    share = [settings.calm * getattr(settings, group) * NOISE_SHARE[group] for group in GROUP_OF]
+    share += [settings.calm * settings.translation * TRANSLATION_SHARE] * 3
+    share += [settings.calm * settings.rotation * ROTATION_SHARE] * 3
+    trust = np.array([TRUST_EXPRESSION] * HEAD + [TRUST_HEAD])
+    coasting = table.copy()
+    coasting[MEMORY : MEMORY + 2] = COASTING_MEMORY_SECONDS
+    return Dynamics(table, coasting, np.array(groups, np.int64), trust, RATES.copy(), LIMITS.copy(), np.array(share))
