@@ -1,7 +1,8 @@
 """What a subscriber can tell about a feed: its rate, its age, and how long each stage took.
 
 Given messages as they come, and the time, it keeps the last few seconds of stamps. Stamps of another machine are
-carried over by the wall clocks and marked so. It counts nothing (the subscription does) and prints nothing.
+carried over by the offset that was measured, or else by the wall clocks, and marked so. It counts nothing (the
+subscription does) and prints nothing.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from collections import deque
 
 import numpy as np
 
+from tracker.clients.clock_offset import Offset
 from tracker.clock import anchor, monotonic_ns
 from tracker.wire.schema import FrameMessage
 
@@ -26,26 +28,45 @@ class Feed:
     def __init__(self, window_seconds: float = WINDOW_SECONDS, longest: int = 2000) -> None:
         self.last: FrameMessage | None = None
         self.same_clock = True
-        """False where stamps come from another machine: `receive` and `total` are then as good as the wall clocks."""
+        """False where stamps come from another machine: `receive` and `total` are then as good as `measured`, or where
+        that is None, as the wall clocks."""
+        self.measured: Offset | None = None
+        """The offset that the last message's stamps were carried over with; None where none was needed or known."""
         self._window_ns = int(window_seconds * 1e9)
         self._arrivals_ns: deque[int] = deque(maxlen=longest)
         self._stages_ms: deque[tuple[float, ...]] = deque(maxlen=longest)
 
-    def add(self, message: FrameMessage) -> None:
-        """Take one message that came by a socket; another publisher's start begins anew."""
+    def add(self, message: FrameMessage, offset: Offset | None = None) -> None:
+        """Take one message that came by a socket, and what is known of its publisher's clock by then.
+
+        Another start of the publisher begins anew, and so does another way to carry its stamps over.
+        """
         if self.last is not None and message.epoch != self.last.epoch:
-            self._arrivals_ns.clear()
-            self._stages_ms.clear()
+            self._forget()
+        way = self.same_clock, self.measured is None
         self.last = message
         received_ns = monotonic_ns() if message.received_ns is None else message.received_ns
-        self._arrivals_ns.append(received_ns)
         here = anchor()
         ahead_ns = (message.anchor_wall_ns - message.anchor_monotonic_ns) - (here.wall_ns - here.monotonic_ns)
-        self.same_clock = abs(ahead_ns) < SAME_CLOCK_NS
-        there_ns = received_ns if self.same_clock else received_ns - ahead_ns
+        there_ns = self._there_ns(received_ns, ahead_ns, offset if offset and offset.epoch == message.epoch else None)
+        if way != (self.same_clock, self.measured is None):  # figures of both ways must not mix
+            self._forget()
+        self._arrivals_ns.append(received_ns)
         stamps = (message.captured_ns, message.decoded_ns, message.inferred_ns, message.published_ns, there_ns)
         steps = [(after - before) / 1e6 for before, after in zip(stamps, stamps[1:], strict=False)]
         self._stages_ms.append((*steps, (there_ns - message.captured_ns) / 1e6))
+
+    def _forget(self) -> None:
+        self._arrivals_ns.clear()
+        self._stages_ms.clear()
+
+    def _there_ns(self, received_ns: int, ahead_ns: int, offset: Offset | None) -> int:
+        """When the message came, on its publisher's clock: ours if that is the same, else by what tells most."""
+        self.same_clock, self.measured = abs(ahead_ns) < SAME_CLOCK_NS, None
+        if offset is not None and not (self.same_clock and abs(offset.offset_ns) <= offset.bound_at_ns(received_ns)):
+            self.same_clock, self.measured = False, offset
+            return received_ns + offset.offset_ns
+        return received_ns if self.same_clock else received_ns - ahead_ns
 
     def rate_hz(self, now_ns: int | None = None) -> float:
         """Messages a second over the window; falls to 0 when none comes."""

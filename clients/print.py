@@ -1,7 +1,7 @@
 """The live table of `facewire subscribe`: rates, gaps, staleness, stage latencies and the strongest shapes.
 
 Given an address it subscribes and draws: in place on a terminal, one line a second into a pipe or file. It changes
-nothing at the publisher, and asks it nothing.
+nothing at the publisher, and asks it nothing but its clock, where it has a control socket for that.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ import shutil
 import sys
 from typing import TextIO
 
+from tracker.clients.clock_offset import Offset
+from tracker.clients.clock_watch import ClockWatch
 from tracker.clients.feed import STAGES, Feed
 from tracker.clients.subscribe import Reception, Subscription, subscribe
 from tracker.clock import monotonic_ns
@@ -35,11 +37,13 @@ class Table:
     def __init__(self, url: str) -> None:
         self.feeds: dict[str, Feed] = {}
         self.last_error: WireError | None = None
+        self.clock_word = ""
+        """How it stands with asking the publisher's clock; empty where nobody asks."""
         self._url = url
 
-    def add(self, message: FrameMessage) -> None:
-        """Take one message."""
-        self.feeds.setdefault(message.source_id, Feed()).add(message)
+    def add(self, message: FrameMessage, offset: Offset | None = None) -> None:
+        """Take one message, and what is known of its publisher's clock."""
+        self.feeds.setdefault(message.source_id, Feed()).add(message, offset)
 
     def failed(self, error: WireError) -> None:
         """Take one message that was none."""
@@ -53,7 +57,7 @@ class Table:
         if not self.feeds:
             lines.append("  nothing has come yet; does a publisher run there? (facewire run SOURCE --bind URL)")
         for source_id, feed in self.feeds.items():
-            lines += _source_lines(source_id, feed, reception)
+            lines += _source_lines(source_id, feed, reception, self.clock_word)
         return lines
 
     def short_lines(self, reception: Reception) -> list[str]:
@@ -65,13 +69,13 @@ class Table:
             total, faces = feed.stages_ms().get("total"), feed.last.faces if feed.last else ()
             lines.append(
                 f"{source_id} {_counts(source_id, feed, reception)}, bad {reception.bad}, "
-                f"{'' if total is None else f'total {total[0]:.1f}/{total[2]:.1f} ms, '}"
+                f"{'' if total is None else f'total {total[0]:.1f}/{total[2]:.1f} ms {_unsure(feed)}, '}"
                 f"{'; '.join(_face_text(face) for face in faces) or 'no face'}"
             )
         return lines
 
 
-def _source_lines(source_id: str, feed: Feed, reception: Reception) -> list[str]:
+def _source_lines(source_id: str, feed: Feed, reception: Reception, clock_word: str) -> list[str]:
     last = feed.last
     assert last is not None
     late = "   STALE" if feed.age_seconds() > STALE_SECONDS else ""
@@ -83,6 +87,7 @@ def _source_lines(source_id: str, feed: Feed, reception: Reception) -> list[str]
         f"model {last.model_hash.hex()}   schema {last.version_major}.{last.version_minor}{mirrored}{late}",
         f"  {_counts(source_id, feed, reception)}, source dropped {last.dropped}",
         *_stage_lines(feed),
+        f"  clock: {_clock_text(feed, clock_word)}",
         *(f"  face {_face_text(face)}" for face in last.faces),
         *(() if last.faces else ("  no face",)),
     ]
@@ -103,10 +108,29 @@ def _stage_lines(feed: Feed) -> list[str]:
     stages = feed.stages_ms()
     if not stages:
         return []
-    clocks = "" if feed.same_clock else "  (receive, total: by both machines' wall clocks)"
     head = "".join(f"{stage:>16}" for stage in STAGES)
     values = "".join(f"{'/'.join(f'{value:#.3g}' for value in stages[stage]):>16}" for stage in STAGES)
-    return [f"  ms       {head}", f"  50/95/99%{values}{clocks}"]
+    return [f"  ms       {head}", f"  50/95/99%{values}   {_unsure(feed)}".rstrip()]
+
+
+def _unsure(feed: Feed) -> str:
+    """By how much receive and total may be off, where that is known; in words where it is not."""
+    if feed.measured is not None:
+        return f"+-{feed.measured.bound_at_ns(monotonic_ns()) / 1e6:.2f}"
+    return "(one clock)" if feed.same_clock else "(by wall clocks, unsure)"
+
+
+def _clock_text(feed: Feed, word: str) -> str:
+    """Whose clock the stamps are by, and what `receive` and `total` are worth."""
+    if feed.measured is None:
+        if feed.same_clock:
+            return "this machine's, by which all is exact"
+        asked = f"; {word}" if word else ""
+        return f"another machine's; receive and total are by both machines' wall clocks, error unknown{asked}"
+    offset = feed.measured
+    drift = "" if offset.drift_ppm is None else f", gaining {offset.drift_ppm:+.0f} +-{offset.drift_bound_ppm:.0f} ppm"
+    bound_ms = offset.bound_at_ns(monotonic_ns()) / 1e6
+    return f"another machine's, {offset.offset_ns / 1e6:+.2f} ms from ours, +-{bound_ms:.2f} ms by asking{drift}"
 
 
 def _face_text(face: Face) -> str:
@@ -115,9 +139,10 @@ def _face_text(face: Face) -> str:
     shapes = face.blendshapes
     order = [i for i in shapes.argsort()[::-1][:STRONGEST] if shapes[i] > SHOWN_FROM]
     strongest = " ".join(f"{ARKIT_NAMES[i]} {shapes[i]:.2f}" for i in order)
+    calibrated = f"   profile {face.profile_id.hex()[:8]}" if face.profile_id else ""
     return (
         f"{face.track_id} {face.state.name.lower()} {face.confidence:.2f}   yaw {yaw} pitch {pitch} "
-        f"roll {roll} deg   at {x} {y} {z} mm   {strongest}"
+        f"roll {roll} deg   at {x} {y} {z} mm   {strongest}{calibrated}"
     )
 
 
@@ -128,10 +153,11 @@ def _whole(value: float) -> str:
 
 def print_table(
     url: str, source_id: str | None = None, newest: bool = False, seconds: float | None = None,
-    count: int | None = None, out: TextIO | None = None,
+    count: int | None = None, out: TextIO | None = None, control: str | None = None,
 ) -> Table:  # fmt: skip
     """Subscribe and draw until interrupted, or for so many `seconds` or messages; returns what was drawn last.
 
+    The publisher's clock is asked at `control`, or else where its hello says; nothing waits for that.
     Raises SettingsError for a malformed address. An interrupt leaves the terminal in order and goes on to the caller.
     """
     if (seconds is not None and not seconds > 0) or (count is not None and count < 1):
@@ -139,23 +165,27 @@ def print_table(
     out = sys.stdout if out is None else out
     table = Table(url)
     screen = _Screen(out)
-    with subscribe(url, newest, source_id, on_error=table.failed) as subscription:
+    with (
+        subscribe(url, newest, source_id, on_error=table.failed) as subscription,
+        ClockWatch(url, control, source_id) as clock,
+    ):
         try:
-            _follow(subscription, table, screen, seconds, count)
+            _follow(subscription, table, clock, screen, seconds, count)
         finally:
             screen.close()
     return table
 
 
 def _follow(
-    subscription: Subscription, table: Table, screen: _Screen, seconds: float | None, count: int | None
-) -> None:
+    subscription: Subscription, table: Table, clock: ClockWatch, screen: _Screen, seconds: float | None,
+    count: int | None,
+) -> None:  # fmt: skip
     """Receive and redraw; a bad message counts, but not towards `count`."""
     begin_ns = monotonic_ns()
     end_ns = None if seconds is None else begin_ns + int(seconds * 1e9)
     draw_ns, left = begin_ns + int(screen.every_seconds * 1e9), count
     while left != 0:
-        now_ns = monotonic_ns()
+        now_ns, table.clock_word = monotonic_ns(), clock.word
         if end_ns is not None and now_ns >= end_ns:
             break
         if now_ns >= draw_ns:
@@ -164,7 +194,7 @@ def _follow(
         until_ns = draw_ns if end_ns is None else min(draw_ns, end_ns)
         message = subscription.receive(max(0, until_ns - now_ns) / 1e9)
         if message is not None:
-            table.add(message)
+            table.add(message, clock.offset)
             left = None if left is None else left - 1
     screen.draw(table, subscription.reception)
 

@@ -142,6 +142,9 @@ def test_malformed_url_to_subscribe_to() -> None:
         (["--face-model", "missing.npz"], "missing.npz"),
         (["--student", "missing.onnx"], "missing.onnx"),
         (["--detector", "missing.onnx"], "missing.onnx"),
+        (["--profile", "missing.json"], "missing.json"),
+        (["--profile-distance-mm", "0"], "profile_distance_mm"),
+        (["--control", "nowhere"], "nowhere"),
         (["--no-such-flag"], "--no-such-flag"),
         (["--settings", "missing.toml"], "missing.toml"),
     ],
@@ -209,6 +212,7 @@ def test_no_arguments_shows_help() -> None:
 @pytest.mark.parametrize(
     "command",
     [["run"], ["subscribe"], ["doctor"], ["devices"], ["warmup"], ["demo"], ["version"], ["bench"], ["distill"]]
+    + [["calibrate"]]
     + [["bench", name] for name in ("latency", "accuracy", "detector", "kernels", "runtimes")]
     + [["distill", name] for name in ("label", "train")],
 )

@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDERS = {"tracker": "tracker", "kernels": "tracker.kernels", "clients": "tracker.clients", "bench": "tracker.bench"}
-STAGES = ("source", "detect", "regress", "refine", "smooth")
+STAGES = ("source", "detect", "regress", "refine", "smooth", "calibrate")
 LIBRARIES = {"numba", "triton", "cupy", "torch"}
 HEAVY = {"av", "numba", "llvmlite", "openvino", "onnxruntime", "mediapipe", "torch", "scipy", "cv2", "triton", "cupy"}
 
@@ -26,9 +26,10 @@ RULES: list[tuple[str, tuple[str, ...], set[str] | None]] = [
     (r"tracker\.face", ("tracker.face", "tracker.errors", "tracker.assets"), {"numpy"}),
     (r"tracker\.wire\.security", ("tracker.wire", "tracker.face", "tracker.errors"), {"numpy", "msgspec", "zmq"}),
     (r"tracker\.wire", ("tracker.wire", "tracker.face", "tracker.errors"), {"numpy", "msgspec"}),
+    (r"tracker\.control", ("tracker.wire", "tracker.errors", "tracker.clock"), {"zmq"}),
     (
         r"tracker\.publish",
-        ("tracker.publish", "tracker.wire", "tracker.face", "tracker.errors", "tracker.clock"),
+        ("tracker.publish", "tracker.control", "tracker.wire", "tracker.face", "tracker.errors", "tracker.clock"),
         {"numpy", "zmq"},
     ),
     (r"tracker\.distill", ("tracker",), None),

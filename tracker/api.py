@@ -5,9 +5,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import av
 import numpy as np
 
+from tracker.calibrate import CalibrateSettings
 from tracker.face.camera import DEFAULT_VERTICAL_FOV_DEG
 from tracker.face.parameters import Face
 from tracker.pipeline import build_pipeline
@@ -23,10 +26,16 @@ class Tracker:
     """
 
     def __init__(
-        self, max_faces: int = 1, smooth: bool = True, *, vertical_fov_deg: float = DEFAULT_VERTICAL_FOV_DEG
-    ) -> None:
-        """Raises SettingsError for values out of range, AssetError when the models are damaged."""
-        self._pipeline = build_pipeline(max_faces, smooth, vertical_fov_deg)
+        self, max_faces: int = 1, smooth: bool = True, *, vertical_fov_deg: float = DEFAULT_VERTICAL_FOV_DEG,
+        profile: str | Path | None = None,
+    ) -> None:  # fmt: skip
+        """`profile`: a calibration profile, or a folder of them (see `facewire calibrate`).
+
+        Raises SettingsError for values out of range, AssetError when the models are damaged, ProfileError for a
+        profile that cannot be used.
+        """
+        calibrate = CalibrateSettings(None if profile is None else Path(profile))
+        self._pipeline = build_pipeline(max_faces, smooth, vertical_fov_deg, calibrate)
 
     def track(self, image: np.ndarray | av.VideoFrame, pts_seconds: float | None = None) -> list[Face]:
         """Faces in `image`: uint8 RGB [H, W, 3], or an `av.VideoFrame` of any format.

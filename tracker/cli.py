@@ -24,9 +24,8 @@ EXIT_BAD_INPUT = 2
 EXIT_INTERRUPTED = 130
 
 
-def _run_sections() -> dict[str, type]:
+def _tracking_sections() -> dict[str, type]:
     from tracker.detect.finder import FindSettings
-    from tracker.publish import FeedSettings
     from tracker.refine.sharpen import RefineSettings
     from tracker.smooth.settings import SmoothSettings
     from tracker.source import SourceSettings
@@ -37,9 +36,15 @@ def _run_sections() -> dict[str, type]:
         "track": TrackSettings,
         "refine": RefineSettings,
         "smooth": SmoothSettings,
-        "publish": PublishSettings,
-        "feed": FeedSettings,
     }
+
+
+def _run_sections() -> dict[str, type]:
+    from tracker.calibrate import CalibrateSettings
+    from tracker.publish import FeedSettings
+
+    last = {"calibrate": CalibrateSettings, "publish": PublishSettings, "feed": FeedSettings}
+    return _tracking_sections() | last
 
 
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
@@ -58,6 +63,9 @@ def cli(ctx: click.Context) -> None:
         facewire subscribe
     Track a file at its own pace, for other machines too, and keep a video with the mesh drawn on it:
         facewire run talk.mp4 --realtime --bind tcp://0.0.0.0:5570 --preview overlay.mp4
+    Have a resting face read zero, and a person's own range one:
+        facewire calibrate --guided --out anna.json
+        facewire run v4l2:/dev/video0 --profile anna.json
     Something is slow or missing:
         facewire doctor
 
@@ -92,10 +100,13 @@ def run(source: str, preview: Path | None, render: str | None, **flags: Any) -> 
         facewire run talk.mp4 --preview overlay.mp4
         facewire run talk.mp4 --preview depth.mp4 --render depth
         facewire run v4l2:/dev/video0 --max-faces 2 --source-id desk
+        facewire run v4l2:/dev/video0 --profile anna.json    (see: facewire calibrate)
+        facewire run v4l2:/dev/video0 --bind tcp://0.0.0.0:5570 --control tcp://0.0.0.0:5571
         ffmpeg -i talk.mp4 -f mpegts - | facewire run -
     """
     from tracker import pipeline, publish
     from tracker import source as sources
+    from tracker.calibrate import CalibrateSettings
 
     signal.signal(signal.SIGTERM, _stop)
     publishing = build(PublishSettings, flags)
@@ -104,19 +115,22 @@ def run(source: str, preview: Path | None, render: str | None, **flags: Any) -> 
     with ExitStack() as open_parts:
         video = open_parts.enter_context(sources.open_source(source, build(sources.SourceSettings, flags)))
         _warm_up()
-        built = _pipeline(flags)
+        built = _pipeline(flags, build(CalibrateSettings, flags))
         mirror = built.model if publishing.mirror else None
         named = (publishing.bind, publishing.source_id, built.model.hash, built.model.version)
         publisher = open_parts.enter_context(publish.Publisher(*named, build(publish.FeedSettings, flags), mirror))
         on_frame = _preview(open_parts, preview, video.fps, built.model, render) if preview else None
-        click.echo(f"tracking {source}, publishing {publishing.source_id!r} on {publisher.endpoint}; Ctrl-C stops")
+        asked = f", clock on {publisher.control_endpoint}" if publisher.control_endpoint else ""
+        click.echo(
+            f"tracking {source}, publishing {publishing.source_id!r} on {publisher.endpoint}{asked}; Ctrl-C stops"
+        )
         summary = pipeline.run(video, built, publisher, on_frame)
     click.echo(str(summary))
     if preview:
         click.echo(f"wrote {preview}")
 
 
-def _pipeline(flags: dict[str, Any]) -> Any:
+def _pipeline(flags: dict[str, Any], calibrate: Any) -> Any:
     from tracker import pipeline
     from tracker.detect.finder import FindSettings
     from tracker.refine.sharpen import RefineSettings
@@ -126,7 +140,7 @@ def _pipeline(flags: dict[str, Any]) -> Any:
     assets = pipeline.Assets(track.face_model, track.student, track.detector)
     find, smooth = build(FindSettings, flags), build(SmoothSettings, flags, "smooth")
     refine = build(RefineSettings, flags, "refine")
-    return pipeline.Pipeline(find, smooth, track.vertical_fov_deg, assets, track.backend, refine)
+    return pipeline.Pipeline(find, smooth, track.vertical_fov_deg, assets, track.backend, refine, calibrate)
 
 
 def _preview(
@@ -139,6 +153,48 @@ def _preview(
     return lambda frame, faces, camera: drawing.add(frame, faces)
 
 
+@cli.command(cls=SettingsCommand, sections=_tracking_sections, prefixed=("refine", "smooth"))
+@click.argument("source", required=False)
+@click.option(
+    "--out", type=click.Path(path_type=Path), default="profile.json", show_default=True, metavar="FILE",
+    help="Where the profile goes; an older profile there is replaced.",
+)  # fmt: skip
+@click.option("--name", help="Whose it is, for people; the file's name by default.")
+@click.option("--guided", is_flag=True, help="Say what to do, prompt by prompt, for 42 s.")
+@click.option("--seconds", type=click.FloatRange(min=0, min_open=True), help="Stop after this long; 20 s of a camera.")
+def calibrate(
+    source: str | None, out: Path, name: str | None, guided: bool, seconds: float | None, **flags: Any
+) -> None:
+    """Learn a person's neutral face and range of motion from a short take of SOURCE.
+
+    SOURCE is the first camera, or whatever `facewire run` takes. Without --guided, talk, smile, raise your brows, and
+    rest your face for a few seconds: the neutral is found as the longest calm stretch. `facewire run --profile FILE`
+    applies it to that person's face, and again whenever the file changes.
+
+    \b
+    Examples:
+        facewire calibrate --guided --out anna.json
+        facewire calibrate take.mp4 --out profiles/anna.json
+        facewire run v4l2:/dev/video0 --profile anna.json
+        facewire run v4l2:/dev/video0 --max-faces 3 --profile profiles/
+    """
+    from tracker import calibrating
+    from tracker import source as sources
+    from tracker.calibrate import CalibrateSettings, learn, write_profile
+
+    spec = source or calibrating.first_camera()
+    with sources.open_source(spec, build(sources.SourceSettings, flags)) as video:
+        _warm_up()
+        built = _pipeline(flags, CalibrateSettings())
+        click.echo(f"watching {spec}; Ctrl-C stops" + ("" if guided or not video.live else "; move, talk, and rest"))
+        longest = seconds or (calibrating.LIVE_SECONDS if video.live and not guided else float("inf"))
+        take = calibrating.record(video, built, longest, guided, click.echo)
+    profile = learn(take, built.model.hash, name or out.stem)
+    click.echo(calibrating.as_text(profile, calibrating.check(take, built.model.hash)))
+    write_profile(profile, out)
+    click.echo(f"wrote {out}, profile {profile.id.hex()}; apply it: facewire run {spec} --profile {out}")
+
+
 @cli.command()
 @click.argument("url", default=DEFAULT_ENDPOINT)
 @click.option("--source-id", help="Only this source; all of them by default.")
@@ -147,10 +203,14 @@ def _preview(
 )
 @click.option("--seconds", type=float, help="Stop after this long.")
 @click.option("--count", type=int, help="Stop after so many messages.")
-def subscribe(url: str, source_id: str | None, newest: bool, seconds: float | None, count: int | None) -> None:
+@click.option("--control", metavar="URL", help="Where to ask the publisher's clock; its hello says by default.")
+def subscribe(
+    url: str, source_id: str | None, newest: bool, seconds: float | None, count: int | None, control: str | None
+) -> None:
     """Show what is published on URL.
 
-    Rates, gaps, staleness, stage latencies and the strongest shapes, live.
+    Rates, gaps, staleness, stage latencies and the strongest shapes, live. From another machine the latency is true,
+    with its error, where that one runs with --control; else it is as good as both wall clocks.
 
     \b
     Examples:
@@ -159,7 +219,7 @@ def subscribe(url: str, source_id: str | None, newest: bool, seconds: float | No
     """
     from tracker.clients import print as printing
 
-    printing.print_table(url, source_id, newest, seconds, count)
+    printing.print_table(url, source_id, newest, seconds, count, control=control)
 
 
 @cli.command()

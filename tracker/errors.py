@@ -33,5 +33,9 @@ class PublishError(FacewireError, OSError):
     """A socket cannot be bound or used: port in use, malformed endpoint."""
 
 
+class ProfileError(FacewireError, ValueError):
+    """A calibration profile is missing, damaged, of another version, or made with another face model."""
+
+
 class OutputError(FacewireError, OSError):
     """A file cannot be written: disk full, folder missing or read-only. What stood there before still does."""

@@ -1,4 +1,4 @@
-"""The loop: source -> find -> regress -> refine -> smooth -> publish, on one screen.
+"""The loop: source -> find -> regress -> refine -> smooth -> calibrate -> publish, on one screen.
 
 Given frames it returns the published faces, and times each stage around it. The stages do not know each other; only
 the square of the last raw fit flows back, from refine to find.
@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from tracker.calibrate import CalibrateSettings, Calibrator
 from tracker.clock import monotonic_ns
 from tracker.detect.confirm import LOOKS, agreeing, nudged
 from tracker.detect.detector import Detector
@@ -30,7 +31,7 @@ from tracker.refine.fit import Fit, Refiner, unseen
 from tracker.refine.identity import IdentityMemory
 from tracker.refine.sharpen import RefineSettings, Sharpener
 from tracker.regress.regressor import Guess, Regressor
-from tracker.smooth import Smoother, SmoothSettings
+from tracker.smooth import Filtered, Smoother, SmoothSettings
 from tracker.smooth.estimate import Estimator
 from tracker.source import Source
 from tracker.source.frame import Frame
@@ -53,9 +54,9 @@ class Pipeline:
     def __init__(
         self, find: FindSettings = FindSettings(), smooth: SmoothSettings = SmoothSettings(),
         vertical_fov_deg: float = DEFAULT_VERTICAL_FOV_DEG, assets: Assets = Assets(), backend: str = "auto",
-        refine: RefineSettings = RefineSettings(),
+        refine: RefineSettings = RefineSettings(), calibrate: CalibrateSettings = CalibrateSettings(),
     ) -> None:  # fmt: skip
-        """Raises AssetError, BackendUnavailable, SettingsError."""
+        """Raises AssetError, BackendUnavailable, ProfileError, SettingsError."""
         slots = find.max_faces
         self.kernels: Kernels = choose(backend)
         self.model = FaceModel.load(assets.face_model)
@@ -68,6 +69,7 @@ class Pipeline:
         self.sharpener = Sharpener(refine.steps, self.model, self.kernels)
         self.smoother = Smoother(smooth, self.kernels.imm)
         self.estimator = Estimator(self.model, self.kernels.morph, self.kernels.project, self.kernels.portray)
+        self.calibrator = Calibrator(calibrate, self.model)
         self.stage_ns: dict[str, int] = dict.fromkeys(STAGES, 0)
         self._fov_deg = vertical_fov_deg
         self._size = (0, 0)
@@ -90,6 +92,7 @@ class Pipeline:
         self.comparer.reset()
         self.smoother.reset()
         self.estimator.reset()
+        self.calibrator.reset()
         self._faces.clear()
         self._fits.clear()
 
@@ -110,11 +113,8 @@ class Pipeline:
         seen = [(track, fits[track.track_id]) for track in tracks if track.track_id in fits]
         smoothed = self._timed("smooth", self.smoother, [fit for _, fit in seen], now_seconds)
         for (track, fit), filtered in zip(seen, smoothed, strict=True):
-            identity, lighting = self.identity.of(track.slot), self.comparer.lighting_of(track.slot)
             self._fits[track.track_id] = fit
-            self._faces[track.track_id] = self._timed(
-                "smooth", self.estimator, fit, filtered, identity, camera, lighting, track.state
-            )
+            self._faces[track.track_id] = self._estimate(track, fit, filtered, camera)
         faces = tuple(self._as_of_now(track, camera, now_seconds) for track in tracks)
         self._forget_all_but({track.track_id for track in tracks if track.state != TrackState.LOST})
         return faces if now_seconds is not None else _by_size(faces)
@@ -167,15 +167,20 @@ class Pipeline:
             return face
         fit = unseen(self._fits[track.track_id], face)
         filtered = self._timed("smooth", self.smoother.coast, track.track_id, now_seconds)
+        return self._estimate(track, fit, filtered, camera)
+
+    def _estimate(self, track: Track, fit: Fit, filtered: Filtered, camera: Camera) -> Face:
         identity, lighting = self.identity.of(track.slot), self.comparer.lighting_of(track.slot)
-        now: Face = self._timed("smooth", self.estimator, fit, filtered, identity, camera, lighting, track.state)
-        return now
+        face = self._timed("smooth", self.estimator, fit, filtered, identity, camera, lighting, track.state)
+        calibrated: Face = self._timed("smooth", self.calibrator, face)
+        return calibrated
 
     def _forget_all_but(self, alive: set[int]) -> None:
         """Drop what is kept for tracks that ended, those that never got beyond a frame or two among them."""
         for track_id in self._faces.keys() - alive:
             self.smoother.drop(track_id)
             self.estimator.drop(track_id)
+            self.calibrator.drop(track_id)
             del self._faces[track_id], self._fits[track_id]
 
     def _timed(self, stage: str, call: Callable[..., Any], *args: Any) -> Any:
@@ -192,10 +197,12 @@ def _by_size(faces: tuple[Face, ...]) -> tuple[Face, ...]:
 
 
 def build_pipeline(
-    max_faces: int = 1, smooth: bool = True, vertical_fov_deg: float = DEFAULT_VERTICAL_FOV_DEG
-) -> Pipeline:
+    max_faces: int = 1, smooth: bool = True, vertical_fov_deg: float = DEFAULT_VERTICAL_FOV_DEG,
+    calibrate: CalibrateSettings = CalibrateSettings(),
+) -> Pipeline:  # fmt: skip
     """The pipeline that most want."""
-    return Pipeline(FindSettings(max_faces=max_faces), SmoothSettings(enabled=smooth), vertical_fov_deg)
+    find, smoothing = FindSettings(max_faces=max_faces), SmoothSettings(enabled=smooth)
+    return Pipeline(find, smoothing, vertical_fov_deg, calibrate=calibrate)
 
 
 @dataclass(frozen=True, slots=True)

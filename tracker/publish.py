@@ -1,8 +1,9 @@
 """The publisher: faces in, one message per frame out on a ZeroMQ socket, without ever waiting for a subscriber.
 
 Given an address and names it binds; given a frame's header and faces it stamps, numbers, encodes and sends. One thread
-owns it: the one that calls. A hello goes out under its own topic when somebody subscribes and once a second, with the
-frames. It does not know where faces come from, and nothing of who listens.
+owns it: the one that calls; the control socket, where one is asked for, has a thread of its own. A hello goes out under
+its own topic when somebody subscribes and once a second, with the frames. It does not know where faces come from, and
+nothing of who listens.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import secrets
 import socket
 import stat
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from operator import attrgetter
 from typing import Any
@@ -22,6 +23,7 @@ import numpy as np
 import zmq
 
 from tracker.clock import Anchor, anchor, monotonic_ns
+from tracker.control import SOCKET_OPTIONS, Control
 from tracker.errors import PublishError, SettingsError
 from tracker.face.mirror import identity_sign, mirrored, mirrored_vertices
 from tracker.face.model import FaceModel
@@ -50,6 +52,9 @@ class FeedSettings:
     """Messages that wait for a slow subscriber before it loses some."""
     hello_seconds: float = 1.0
     """How often the hello is repeated."""
+    control: str | None = None
+    """Endpoint of a control socket that tells other machines this one's clock, such as tcp://0.0.0.0:5571; the hello
+    names it, so that `facewire subscribe` finds it and shows the latency from there. Off by default."""
 
     def __post_init__(self) -> None:
         if not 1 <= self.queue <= 100_000 or not self.hello_seconds > 0:
@@ -80,15 +85,18 @@ class Publisher:
         self._model_hash, self._settings = model_hash, settings
         self._mirror_index = None if mirror is None else mirror.mirror_index
         self._identity_sign = None if mirror is None else identity_sign(mirror.identity_mm, mirror.mirror_index)
-        self._hello = encode_hello(
-            Hello(source_id, self.epoch, f"{VERSION_MAJOR}.{VERSION_MINOR}", model_version, model_hash.hex(),
-                  mirrored=mirror is not None)
-        )  # fmt: skip
+        self.control_endpoint = ""
+        """Where the control socket is bound; empty without one."""
+        known = Hello(source_id, self.epoch, f"{VERSION_MAJOR}.{VERSION_MINOR}", model_version, model_hash.hex(),
+                      mirrored=mirror is not None)  # fmt: skip
+        self._hello = encode_hello(known)
         self._hello_due_ns = 0
         self._anchor: Anchor = anchor()
         self._context, self._socket = _bind(endpoint, settings.queue)
         self.endpoint: str = self._socket.getsockopt_string(zmq.LAST_ENDPOINT)
         """Where it is bound, with the port that was picked."""
+        self._control = None if settings.control is None else self._open_control(settings.control)
+        self._hello = encode_hello(replace(known, control=self.control_endpoint))
 
     def publish(self, header: FrameHeader, faces: Sequence[Face], meshes: Sequence[np.ndarray | None] = ()) -> int:
         """Send one frame with its faces and, where given, each face's mesh [V, 3] in head space; never waits.
@@ -116,8 +124,21 @@ class Publisher:
 
     def close(self) -> None:
         """Send what is queued, for a quarter of a second at most, and let go of the address. May be called twice."""
+        if self._control is not None:
+            self._control.close()
         self._socket.close(LINGER_MS)
         self._context.term()
+
+    def _open_control(self, endpoint: str) -> Control:
+        """The control socket at work; the other one is gone again if it cannot be bound."""
+        try:
+            context, bound = _bound(endpoint, zmq.ROUTER, SOCKET_OPTIONS)
+        except PublishError:
+            self._socket.close(0)
+            self._context.term()
+            raise
+        self.control_endpoint = bound.getsockopt_string(zmq.LAST_ENDPOINT)
+        return Control(context, bound, self.epoch, monotonic_ns)
 
     def __enter__(self) -> Publisher:
         return self
@@ -168,6 +189,14 @@ class Publisher:
 
 
 def _bind(endpoint: str, queue: int) -> tuple[zmq.Context[zmq.Socket[bytes]], zmq.Socket[bytes]]:
+    """The socket that frames leave by, bound, and its context."""
+    # Verbose: the second subscriber to a topic wants a hello, too.
+    return _bound(endpoint, zmq.XPUB, {zmq.SNDHWM: queue, zmq.XPUB_NODROP: 1, zmq.XPUB_VERBOSE: 1})
+
+
+def _bound(
+    endpoint: str, kind: int, socket_options: Mapping[Any, int]
+) -> tuple[zmq.Context[zmq.Socket[bytes]], zmq.Socket[bytes]]:
     """A context of its own and a socket in it, bound; both are gone again if that fails."""
     try:
         check_endpoint(endpoint, bind=True)
@@ -176,10 +205,9 @@ def _bind(endpoint: str, queue: int) -> tuple[zmq.Context[zmq.Socket[bytes]], zm
     if endpoint.startswith("ipc://"):
         _check_path_is_free(endpoint, endpoint.removeprefix("ipc://"))
     context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-    bound = context.socket(zmq.XPUB)
-    bound.setsockopt(zmq.SNDHWM, queue)
-    bound.setsockopt(zmq.XPUB_NODROP, 1)
-    bound.setsockopt(zmq.XPUB_VERBOSE, 1)  # the second subscriber to a topic wants a hello, too
+    bound = context.socket(kind)
+    for option, value in socket_options.items():
+        bound.setsockopt(option, value)
     bound.setsockopt(zmq.IPV6, int("[" in endpoint))
     try:
         bound.bind(endpoint)

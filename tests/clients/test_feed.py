@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tracker.clients.clock_offset import Offset
 from tracker.clients.feed import STAGES, Feed
 from tracker.clock import anchor
 from tracker.wire import FrameMessage, decode
@@ -60,6 +61,26 @@ def test_stages_of_this_machine_and_of_another(offset_ns: int) -> None:
     assert tuple(p50) == STAGES
     expected = {"decode": 1, "infer": 2, "publish": 3, "receive": 4, "total": 10}
     assert p50 == pytest.approx(expected, abs=0.5)
+
+
+@pytest.mark.parametrize("wall_error_ns", [0, 40 * MS, 3600 * 10**9])
+def test_a_measured_offset_beats_the_wall_clocks(wall_error_ns: int) -> None:
+    offset_ns, feed = 7 * 10**9, Feed()
+    measured = Offset(offset_ns, 20_000, 10**12, epoch=1)
+    for k in range(20):
+        came = message(10**12 + k * 20 * MS, offset_ns=offset_ns)
+        feed.add(replace(came, anchor_wall_ns=came.anchor_wall_ns + wall_error_ns), measured)
+    assert feed.measured is measured and not feed.same_clock
+    assert feed.stages_ms()["total"][0] == pytest.approx(10, abs=1e-6)
+
+
+def test_an_offset_is_of_one_start_and_of_another_machine() -> None:
+    feed, other, ours = Feed(), Offset(7 * 10**9, 20_000, 10**12, epoch=9), Offset(5_000, 20_000, 10**12, epoch=1)
+    feed.add(message(10**12, offset_ns=7 * 10**9), other)
+    assert feed.measured is None and not feed.same_clock
+    feed.add(message(10**12 + MS), ours)
+    assert feed.measured is None and feed.same_clock, "a shared clock is exact, an offset about 0 only nearly"
+    assert feed.stages_ms()["total"][0] == pytest.approx(10, abs=1e-6), "figures of both ways do not mix"
 
 
 def test_another_start_of_the_publisher_begins_anew() -> None:

@@ -24,7 +24,7 @@ from tracker.wire import FrameHeader, decode, encode
 from tracker.wire.schema import HEADER_FIELDS
 
 ROOT = Path(__file__).resolve().parents[2]
-GOLDEN = decode((ROOT / "tests" / "golden" / "frame_v1_0.bin").read_bytes())
+GOLDEN = decode((ROOT / "tests" / "golden" / "frame_v1_1.bin").read_bytes())
 
 
 @pytest.fixture
@@ -97,7 +97,7 @@ def test_the_table_says_what_there_is() -> None:
     )
     text = "\n".join(table.lines(reception))
     for part in (
-        "bad messages 1", "8 bytes are no Facewire message", "camera0   1280 x 720   #44   pts 8.037 s", "schema 1.0",
+        "bad messages 1", "8 bytes are no Facewire message", "camera0   1280 x 720   #44   pts 8.037 s", "schema 1.1",
         "mirrored", "received 2, missed 2", "source dropped 3", "decode", "total", "no face",
         "by both machines' wall clocks",
     ):  # fmt: skip
@@ -108,6 +108,7 @@ def test_faces_and_their_strongest_shapes() -> None:
     table = Table("url")
     text = "\n".join(table.lines(reception_of(bytes(encode(GOLDEN)), table=table)))
     face = GOLDEN.faces[0]
+    assert text.count("profile 59159bdb") == 1, "of the first face alone"
     assert "face 7 tracking 0.97" in text and "face 8 coasting" in text
     assert "yaw +0 pitch +0 roll +0 deg" in text and "-24 +10 +612 mm" in text
     strongest = max(face.blendshapes)

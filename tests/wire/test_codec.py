@@ -14,7 +14,7 @@ from tracker.face.pose import exp_so3, geodesic_rad, quaternion_from_matrix
 from tracker.wire import FrameMessage, decode, encode, message_bytes
 from tracker.wire.schema import BLOCK, FaceBlock, FrameBlock
 
-GOLDEN = (Path(__file__).resolve().parents[1] / "golden" / "frame_v1_0.bin").read_bytes()
+GOLDEN = (Path(__file__).resolve().parents[1] / "golden" / "frame_v1_1.bin").read_bytes()
 HEADER_AT, BLOCKS_AT = 72, 232
 
 
@@ -36,7 +36,7 @@ def blocks(data: bytes, at: int, end: int) -> list[tuple[int, bytes]]:
 
 
 def rebuilt(
-    header_tail: bytes = b"", frame_blocks: list[tuple[int, bytes]] | None = None, minor: int = 0, major: int = 1
+    header_tail: bytes = b"", frame_blocks: list[tuple[int, bytes]] | None = None, minor: int = 1, major: int = 1
 ) -> bytes:
     """The golden message taken apart and put together again, with what a later version may add."""
     listed = blocks(GOLDEN, BLOCKS_AT, len(GOLDEN)) if frame_blocks is None else frame_blocks
@@ -61,7 +61,7 @@ def golden_face_blocks() -> list[tuple[int, bytes]]:
 def test_header_stands_where_the_document_says(message: FrameMessage) -> None:
     assert GOLDEN[:72] == b"FWframe:" + b"camera0".ljust(64, b"\0")
     assert GOLDEN[72:76] == b"FWIR"
-    assert struct.unpack_from("<HHII", GOLDEN, 76) == (1, 0, 160, len(GOLDEN))
+    assert struct.unpack_from("<HHII", GOLDEN, 76) == (1, 1, 160, len(GOLDEN))
     assert struct.unpack_from("<QQ", GOLDEN, 88) == (message.epoch, message.sequence)
     assert GOLDEN[104:112] == message.model_hash
     assert struct.unpack_from("<qII", GOLDEN, 112) == (123456, 1, 15360)
@@ -75,7 +75,7 @@ def test_header_stands_where_the_document_says(message: FrameMessage) -> None:
 
 def test_face_stands_where_the_document_says(message: FrameMessage) -> None:
     face, found = message.faces[0], dict(golden_face_blocks())
-    assert [block for block, _ in golden_face_blocks()] == list(range(1, 10))
+    assert [block for block, _ in golden_face_blocks()] == [*range(1, 10), 11]
     assert struct.unpack("<IB3x", found[1]) == (face.track_id, face.state)
     pose = np.frombuffer(found[2], "<f4")
     np.testing.assert_allclose(pose[:4], quaternion_from_matrix(face.rotation), atol=1e-7)
@@ -91,6 +91,8 @@ def test_face_stands_where_the_document_says(message: FrameMessage) -> None:
         assert found[block] == b"".join(part.astype("<f4").tobytes() for part in parts), block
     assert found[4] == struct.pack("<I", 64) + face.identity.astype("<f4").tobytes()
     spread = face.deviation
+    assert found[11] == face.profile_id == bytes.fromhex("59159bdb3cd3d948")
+    assert message.faces[1].profile_id == b""
     assert found[8][:208] == spread.expression.astype("<f4").tobytes()
     assert struct.unpack("<6f", found[8][208:]) == (
         spread.identity, spread.rotation_rad, *spread.translation_mm, spread.landmarks_px,
@@ -180,6 +182,7 @@ def test_what_does_not_fit_is_not_encoded(message: FrameMessage, change: dict) -
         {"rotation": np.full((3, 3), np.nan, np.float32)}, {"rotation_raw": np.zeros((3, 3), np.float32)},
         {"rotation": -np.eye(3, dtype=np.float32)},
         {"rotation": np.full((3, 3), 1e30, np.float32)}, {"track_id": -1}, {"confidence": None},
+        {"profile_id": b"short"},
     ],
 )  # fmt: skip
 def test_a_face_that_is_none_is_not_encoded(message: FrameMessage, change: dict) -> None:
@@ -302,7 +305,7 @@ def test_a_frame_without_size_or_time_base(at: int) -> None:
 def test_a_face_block_missing_short_or_twice(block: FaceBlock) -> None:
     whole = golden_face_blocks()
     left = [(b, payload) for b, payload in whole if b != block]
-    if block in (FaceBlock.LANDMARKS, FaceBlock.MESH):
+    if block in (FaceBlock.LANDMARKS, FaceBlock.MESH, FaceBlock.CALIBRATION):
         assert len(decode(with_face(left)).faces) == 2
     else:
         with pytest.raises(WireError, match=f"without {block.name.lower()}"):

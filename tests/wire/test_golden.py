@@ -42,6 +42,7 @@ def face_of(known: dict) -> Face:
         state=TrackState[known["state"]],
         confidence=known["confidence"],
         deviation=Deviation(**deviation),
+        profile_id=bytes.fromhex(known.get("profile_id", "")),
         **arrays,
     )
 
@@ -78,13 +79,16 @@ def test_what_was_written_down_encodes_to_golden_bytes() -> None:
     assert encode(message_of(CURRENT)) == (GOLDEN / f"frame_v{CURRENT}.bin").read_bytes()
 
 
-def test_golden_hello() -> None:
-    data = (GOLDEN / f"hello_v{CURRENT}.bin").read_bytes()
+@pytest.mark.parametrize("version", VERSIONS)
+def test_golden_hello(version: str) -> None:
+    data = (GOLDEN / f"hello_v{version}.bin").read_bytes()
     hello = decode_hello(data)
-    assert (hello.source_id, hello.epoch, hello.schema) == ("camera0", 1795229483185374251, "1.0")
+    assert (hello.source_id, hello.epoch, hello.schema) == ("camera0", 1795229483185374251, version.replace("_", "."))
     assert (hello.model_version, hello.model_hash, hello.mirrored) == ("1.0", "8c42361e8b6db5df", False)
     assert hello.expression == ARKIT_NAMES and hello.block_ids["mesh"] == 10
-    assert encode_hello(hello) == data
+    assert hello.control == ("" if version == "1_0" else "tcp://0.0.0.0:5571")
+    if version == CURRENT:
+        assert encode_hello(hello) == data
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ def test_it_is_plain_json_for_others() -> None:
 @pytest.mark.parametrize("block", sorted(FaceBlock))
 def test_shapes_agree_with_the_layout(block: FaceBlock) -> None:
     """Numbers in the hello's shapes make up the bytes in the table; a count stands for none."""
-    sizes = {"u32": 4, "u32 count": 4, "u8": 4}  # with its padding
+    sizes = {"u32": 4, "u32 count": 4, "u8": 4, "8 bytes": 8}  # u8 with its padding
     total = 0
     for name, *shape in HELLO.blocks[block.name.lower()]:
         total += sizes[name] if not shape else 0 if "count" in shape else 4 * int(np.prod(shape))

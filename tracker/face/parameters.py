@@ -57,7 +57,7 @@ class Face:
     """float32 [478, 3]: x, y in source pixels, z at the same scale relative to the head's origin, nearer is
     smaller. MediaPipe order. From the filtered estimate."""
     blendshapes: np.ndarray
-    """float32 [52] in 0..1, filtered, in the order of `ARKIT_NAMES`."""
+    """float32 [52] in 0..1, filtered, in the order of `ARKIT_NAMES`; calibrated where `profile_id` says so."""
     blendshapes_raw: np.ndarray
     """float32 [52] in 0..1, of this frame alone."""
     rotation: np.ndarray
@@ -79,7 +79,9 @@ class Face:
     region_confidence: np.ndarray
     """float32 [5] in 0..1, in the order of `REGIONS`: eyes, brows, mouth, jaw, cheeks."""
     deviation: Deviation
-    """Standard deviations of the blocks above."""
+    """Standard deviations of the blocks above; of the shapes before they were calibrated."""
+    profile_id: bytes = b""
+    """8 bytes: the calibration profile that `blendshapes` went through; empty where none did."""
 
     def __post_init__(self) -> None:
         for name, shape in _SHAPES.items():

@@ -36,6 +36,7 @@ from tracker.wire.schema import (
     FrameMessage,
 )  # fmt: skip
 
+PROFILE_ID_BYTES = BLOCK_BYTES[FaceBlock.CALIBRATION]
 _AT_PREAMBLE = topics.TOPIC_BYTES
 _AT_HEADER = _AT_PREAMBLE + PREAMBLE.size
 _AT_BLOCKS = _AT_PREAMBLE + HEADER_BYTES
@@ -71,7 +72,7 @@ _UPGRADE = "upgrade facewire where this client runs (pip install --upgrade facew
 
 @dataclass(frozen=True, slots=True)
 class _Layout:
-    """What stands between the numbers of a face with so many identity coefficients, landmarks and mesh vertices."""
+    """What stands between the numbers of a face with so many identity coefficients, and with these optional blocks."""
 
     size: int
     """Bytes of the whole block, its own header included."""
@@ -82,19 +83,28 @@ class _Layout:
     lighting: bytes
     landmarks: bytes
     mesh: bytes
+    calibration: bytes
 
 
 @lru_cache(maxsize=64)
-def _layout(identity: int, landmarks: bool, mesh_vertices: int | None) -> _Layout:
+def _layout(identity: int, landmarks: bool, mesh_vertices: int | None, calibrated: bool) -> _Layout:
     sizes = BLOCK_BYTES | {FaceBlock.IDENTITY: 4 + 4 * identity, FaceBlock.MESH: 4 + 12 * (mesh_vertices or 0)}
     present = [block for block in FaceBlock if block in REQUIRED]
     present += [FaceBlock.LANDMARKS] * landmarks + [FaceBlock.MESH] * (mesh_vertices is not None)
+    present += [FaceBlock.CALIBRATION] * calibrated
     face = sum(BLOCK.size + sizes[block] for block in present)
     before = {block: BLOCK.pack(block, 0, sizes[block]) for block in FaceBlock}
     before[FaceBlock.IDENTITY] += _COUNT.pack(identity)
     before[FaceBlock.MESH] += _COUNT.pack(mesh_vertices or 0)
-    kinds = (FaceBlock.IDENTITY, FaceBlock.GAZE, FaceBlock.LIGHTING, FaceBlock.LANDMARKS, FaceBlock.MESH)
+    kinds = (
+        FaceBlock.IDENTITY, FaceBlock.GAZE, FaceBlock.LIGHTING, FaceBlock.LANDMARKS, FaceBlock.MESH,
+        FaceBlock.CALIBRATION,
+    )  # fmt: skip
     return _Layout(BLOCK.size + face, face, *(before[kind] for kind in kinds))
+
+
+def _layout_of(face: Face, mesh: np.ndarray | None, landmarks: bool) -> _Layout:
+    return _layout(len(face.identity), landmarks, None if mesh is None else len(mesh), bool(face.profile_id))
 
 
 def _layouts(message: FrameMessage) -> list[tuple[Face, np.ndarray | None, _Layout]]:
@@ -102,7 +112,7 @@ def _layouts(message: FrameMessage) -> list[tuple[Face, np.ndarray | None, _Layo
     if len(meshes) != len(message.faces):
         raise WireError(f"{len(meshes)} meshes for {len(message.faces)} faces; give one for each (None is one), or ()")
     return [
-        (face, mesh, _layout(len(face.identity), message.has_landmarks, None if mesh is None else len(mesh)))
+        (face, mesh, _layout_of(face, mesh, message.has_landmarks))
         for face, mesh in zip(message.faces, meshes, strict=True)
     ]
 
@@ -130,6 +140,8 @@ def encode(message: FrameMessage, out: bytearray | None = None) -> memoryview:
                 pieces += (layout.landmarks, _floats_of(face.landmarks_px))
             if mesh is not None:
                 pieces += (layout.mesh, _floats_of(mesh))
+            if face.profile_id:
+                pieces += (layout.calibration, face.profile_id)
         written = b"".join(pieces)  # one copy of each piece: arrays are memory, too
         if len(written) != size:
             raise ValueError(f"{len(written)} bytes where {size} belong: an array is not of its field's shape")
@@ -263,7 +275,7 @@ def _read_face(data: bytes, where: Mapping[int, tuple[int, int]]) -> Face:
     pose = _POSE.unpack_from(data, pose_at)
     shapes = _floats(data, where[FaceBlock.EXPRESSION][0], 2 * EXPRESSIONS)
     sure = _floats(data, where[FaceBlock.CONFIDENCE][0], 6)
-    landmarks = where.get(FaceBlock.LANDMARKS)
+    landmarks, calibration = where.get(FaceBlock.LANDMARKS), where.get(FaceBlock.CALIBRATION)
     return Face(
         track_id=track_id,
         state=_STATES[state],
@@ -280,6 +292,7 @@ def _read_face(data: bytes, where: Mapping[int, tuple[int, int]]) -> Face:
         confidence=float(sure[0]),
         region_confidence=sure[1:],
         deviation=_read_deviation(data, where[FaceBlock.DEVIATION][0]),
+        profile_id=b"" if calibration is None else bytes(data[calibration[0] : calibration[0] + PROFILE_ID_BYTES]),
     )
 
 

@@ -45,6 +45,7 @@ BLOCKS: dict[str, list[list[int | str]]] = {
                   ["landmarks_px", 1]],
     "landmarks": [["landmarks", LANDMARKS, 3]],
     "mesh": [["u32 count"], ["vertices", "count", 3]],
+    "calibration": [["8 bytes"]],
 }  # fmt: skip
 
 
@@ -61,6 +62,8 @@ class Hello:
     """Hexadecimal, as in every frame."""
     mirrored: bool = False
     """The publisher mirrors what it publishes."""
+    control: str = ""
+    """Where it answers questions about its clock, as it is bound; empty where it does not."""
     expression: tuple[str, ...] = ARKIT_NAMES
     regions: tuple[str, ...] = REGIONS
     states: tuple[str, ...] = tuple(state.name.lower() for state in TrackState)
@@ -69,7 +72,7 @@ class Hello:
     units: dict[str, str] = field(default_factory=lambda: dict(UNITS))
     block_ids: dict[str, int] = field(default_factory=lambda: {b.name.lower(): int(b) for b in FaceBlock})
     blocks: dict[str, list[list[int | str]]] = field(default_factory=lambda: dict(BLOCKS))
-    """What stands in each block, in order: a name and a shape of float32, or an integer's type."""
+    """What stands in each block, in order: a name and a shape of float32, an integer's type, or so many bytes."""
 
 
 def encode_hello(hello: Hello) -> bytes:

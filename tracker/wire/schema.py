@@ -16,7 +16,7 @@ from tracker.face.parameters import EXPRESSIONS, LANDMARKS, Face
 
 VERSION_MAJOR = 1
 """Changes when an older client would misread a message; such a client refuses it."""
-VERSION_MINOR = 0
+VERSION_MINOR = 1
 """Changes when something is added that an older client can skip."""
 
 MAGIC = b"FWIR"
@@ -52,9 +52,10 @@ class FaceBlock(IntEnum):
     DEVIATION = 8
     LANDMARKS = 9
     MESH = 10
+    CALIBRATION = 11
 
 
-OPTIONAL = frozenset({FaceBlock.LANDMARKS, FaceBlock.MESH})
+OPTIONAL = frozenset({FaceBlock.LANDMARKS, FaceBlock.MESH, FaceBlock.CALIBRATION})
 REQUIRED = frozenset(FaceBlock) - OPTIONAL
 
 BLOCK_BYTES: dict[int, int] = {
@@ -68,6 +69,7 @@ BLOCK_BYTES: dict[int, int] = {
     FaceBlock.DEVIATION: 4 * (EXPRESSIONS + 6),
     FaceBlock.LANDMARKS: 4 * 3 * LANDMARKS,
     FaceBlock.MESH: 4,
+    FaceBlock.CALIBRATION: 8,
 }
 """Fewest bytes of each block; identity and mesh are a count and then that many. A newer minor may append to any."""
 
