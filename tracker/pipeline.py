@@ -77,6 +77,12 @@ class Pipeline:
         self._fits: dict[int, Fit] = {}
         self._faces: dict[int, Face] = {}
 
+    @property
+    def ahead_ns(self) -> int:
+        """How long after the picture the filtered values are for."""
+        smooth = self.smoother.settings
+        return round(smooth.ahead_ms * 1e6) if smooth.enabled else 0
+
     def camera_for(self, frame: Frame) -> Camera:
         """The camera of this frame's size; a change of size starts the tracks anew."""
         if (frame.width_px, frame.height_px) != self._size:
@@ -246,7 +252,7 @@ def run(
         for frame in source:
             faces = pipeline.track(frame)
             camera = pipeline.camera_for(frame)
-            publisher.publish(header_of(frame, camera, publisher.source_id), faces)
+            publisher.publish(header_of(frame, camera, publisher.source_id, pipeline.ahead_ns), faces)
             frames += 1
             with_faces += any(face.confidence > 0 for face in faces)
             if on_frame is not None:
@@ -257,10 +263,10 @@ def run(
     return RunSummary(frames, with_faces, source.dropped, source.reformatted, source.damaged, seconds)
 
 
-def header_of(frame: Frame, camera: Camera, source_id: str) -> FrameHeader:
+def header_of(frame: Frame, camera: Camera, source_id: str, ahead_ns: int = 0) -> FrameHeader:
     """What a message says about the frame itself; `inferred_ns` is now."""
     return FrameHeader(
         source_id, frame.pts, frame.time_base.numerator, frame.time_base.denominator, frame.captured_ns,
         frame.decoded_ns, monotonic_ns(), frame.width_px, frame.height_px, camera.fx, camera.fy, camera.cx, camera.cy,
-        frame.dropped,
+        frame.dropped, ahead_ns=ahead_ns,
     )  # fmt: skip

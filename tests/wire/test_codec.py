@@ -193,11 +193,11 @@ def test_a_face_that_is_none_is_not_encoded(message: FrameMessage, change: dict)
 def test_a_newer_minor_version_is_read() -> None:
     """A longer header, unknown blocks beside and inside the faces, and known blocks with something appended."""
     faces = []
-    for _, payload in blocks(GOLDEN, BLOCKS_AT, len(GOLDEN)):
+    for _, payload in blocks(GOLDEN, BLOCKS_AT, len(GOLDEN))[:2]:
         inside = [(block, part + b"more") for block, part in blocks(payload, 0, len(payload))]
         inside.insert(3, (4711, b"calibration."))
         faces.append((1, b"".join(BLOCK.pack(b, 0, len(p)) + p for b, p in [*inside, (999, b"")])))
-    data = rebuilt(b"new!" * 6, [(77, b"hop stamps.."), *faces, (78, b"")], minor=9)
+    data = rebuilt(b"new!" * 6, [(77, b"hop stamps.."), *faces, (2, bytes(12)), (78, b"")], minor=9)
     got, want = decode(data), decode(GOLDEN)
     assert (got.version_major, got.version_minor) == (1, 9)
     assert (got.sequence, got.width_px, got.mirrored) == (want.sequence, want.width_px, want.mirrored)
@@ -331,3 +331,17 @@ def test_an_unknown_state() -> None:
     changed = [(b, p[:4] + b"\x09" + p[5:] if b == FaceBlock.TRACK else p) for b, p in golden_face_blocks()]
     with pytest.raises(WireError, match="track state 9"):
         decode(with_face(changed))
+
+
+def test_how_far_ahead_travels_only_where_it_is(message: FrameMessage) -> None:
+    now, ahead = replace(message, ahead_ns=0), replace(message, ahead_ns=33_000_000)
+    assert decode(bytes(encode(now))).ahead_ns == 0
+    assert decode(bytes(encode(ahead))).ahead_ns == 33_000_000
+    assert len(encode(ahead)) == message_bytes(ahead) == len(encode(now)) + 16
+
+
+def test_a_short_block_of_how_far_ahead_is_refused() -> None:
+    listed = blocks(GOLDEN, BLOCKS_AT, len(GOLDEN))
+    assert listed[-1] == (FrameBlock.AHEAD, (50_000_000).to_bytes(8, "little"))
+    with pytest.raises(WireError, match="ahead"):
+        decode(rebuilt(frame_blocks=[*listed[:-1], (FrameBlock.AHEAD, bytes(4))]))

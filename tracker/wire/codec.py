@@ -20,6 +20,7 @@ from tracker.errors import WireError
 from tracker.face.parameters import EXPRESSIONS, LANDMARKS, Deviation, Face, TrackState
 from tracker.wire import topics
 from tracker.wire.schema import (
+    AHEAD,
     BLOCK,
     BLOCK_BYTES,
     HAS_PTS,
@@ -38,6 +39,7 @@ from tracker.wire.schema import (
 
 PROFILE_ID_BYTES = BLOCK_BYTES[FaceBlock.CALIBRATION]
 _AT_PREAMBLE = topics.TOPIC_BYTES
+_AHEAD = struct.Struct(BLOCK.format + AHEAD.format[1:])
 _AT_HEADER = _AT_PREAMBLE + PREAMBLE.size
 _AT_BLOCKS = _AT_PREAMBLE + HEADER_BYTES
 _F4 = np.dtype("<f4")
@@ -119,7 +121,11 @@ def _layouts(message: FrameMessage) -> list[tuple[Face, np.ndarray | None, _Layo
 
 def message_bytes(message: FrameMessage) -> int:
     """How long `message` is when encoded."""
-    return _AT_BLOCKS + sum(layout.size for _, _, layout in _layouts(message))
+    return _size(message, _layouts(message))
+
+
+def _size(message: FrameMessage, parts: list[tuple[Face, np.ndarray | None, _Layout]]) -> int:
+    return _AT_BLOCKS + bool(message.ahead_ns) * _AHEAD.size + sum(layout.size for _, _, layout in parts)
 
 
 def encode(message: FrameMessage, out: bytearray | None = None) -> memoryview:
@@ -129,7 +135,7 @@ def encode(message: FrameMessage, out: bytearray | None = None) -> memoryview:
     not fit its field, a rotation that is none, or an `out` that is too short (see `message_bytes`).
     """
     parts = _layouts(message)
-    size = _AT_BLOCKS + sum(layout.size for _, _, layout in parts)
+    size = _size(message, parts)
     if out is not None and len(out) < size:
         raise WireError(f"a buffer of {len(out)} bytes is too short for a message of {size}")
     try:
@@ -142,6 +148,8 @@ def encode(message: FrameMessage, out: bytearray | None = None) -> memoryview:
                 pieces += (layout.mesh, _floats_of(mesh))
             if face.profile_id:
                 pieces += (layout.calibration, face.profile_id)
+        if message.ahead_ns:
+            pieces.append(_AHEAD.pack(FrameBlock.AHEAD, 0, AHEAD.size, message.ahead_ns))
         written = b"".join(pieces)  # one copy of each piece: arrays are memory, too
         if len(written) != size:
             raise ValueError(f"{len(written)} bytes where {size} belong: an array is not of its field's shape")
@@ -204,8 +212,12 @@ def decode(data: bytes, received_ns: int | None = None) -> FrameMessage:
      height, fx, fy, cx, cy, flags, face_count, _) = HEADER.unpack_from(data, _AT_HEADER)  # fmt: skip
     if not den or not width or not height:
         raise WireError(f"a frame of {width} x {height} px with time base {num}/{den}; none of these may be 0")
-    faces, meshes = [], []
+    faces, meshes, ahead_ns = [], [], 0
     for block, at, size in _blocks(data, _AT_PREAMBLE + header_bytes, len(data)):
+        if block == FrameBlock.AHEAD:
+            if size < AHEAD.size:
+                raise WireError(f"the block of how far ahead values are has {size} bytes; it takes {AHEAD.size}")
+            (ahead_ns,) = AHEAD.unpack_from(data, at)
         if block == FrameBlock.FACE:
             where = _face_blocks(data, at, at + size)
             faces.append(_read_face(data, where))
@@ -214,8 +226,8 @@ def decode(data: bytes, received_ns: int | None = None) -> FrameMessage:
         raise WireError(f"{len(faces)} faces where the header says {face_count}")
     return FrameMessage(
         topics.source_of(data), pts if flags & HAS_PTS else None, num, den, captured, decoded, inferred, width, height,
-        fx, fy, cx, cy, dropped, bool(flags & MIRRORED), epoch, sequence, model_hash, published, anchor, wall, major,
-        minor, tuple(faces), all(face.landmarks_px is not _NO_LANDMARKS for face in faces),
+        fx, fy, cx, cy, dropped, bool(flags & MIRRORED), ahead_ns, epoch, sequence, model_hash, published, anchor,
+        wall, major, minor, tuple(faces), all(face.landmarks_px is not _NO_LANDMARKS for face in faces),
         tuple(meshes) if any(mesh is not None for mesh in meshes) else (), received_ns,
     )  # fmt: skip
 

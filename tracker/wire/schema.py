@@ -37,6 +37,11 @@ class FrameBlock(IntEnum):
     """What may follow a frame's header. Others are skipped."""
 
     FACE = 1
+    AHEAD = 2
+
+
+AHEAD = struct.Struct("<q")
+"""The payload of the frame's block of that name, which is left out for 0."""
 
 
 class FaceBlock(IntEnum):
@@ -101,6 +106,8 @@ class FrameHeader:
     """Frames the source dropped so far to stay current."""
     mirrored: bool = False
     """Everything in the message is as a mirror would show it."""
+    ahead_ns: int = 0
+    """Filtered values are a prediction for so long after the picture was taken."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
