@@ -34,6 +34,10 @@ BENCHES = {
         "What looking at the pixels brings: landmarks on rendered people who move, confidence of covered regions.",
         "facewire bench refine data --teacher face_landmarker.task --figure covered.png",
     ),
+    "smoothing": (
+        "Jitter at rest against lag in motion: our filter, others' and MediaPipe's, on people whose motion is known.",
+        "facewire bench smoothing data --teacher face_landmarker.task --figure smoothing.png",
+    ),
     "kernels": ("Every backend of every kernel, or of one.", "facewire bench kernels crop_roi"),
     "runtimes": ("The student on OpenVINO and on ONNX Runtime.", "facewire bench runtimes"),
 }

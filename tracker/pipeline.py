@@ -74,7 +74,8 @@ class Pipeline:
         self._fov_deg = vertical_fov_deg
         self._size = (0, 0)
         self._camera = Camera.from_fov(640, 480, vertical_fov_deg)
-        self._fits: dict[int, Fit] = {}
+        self.fits: dict[int, Fit] = {}
+        """The last raw fit of each track; overwritten by the next frame."""
         self._faces: dict[int, Face] = {}
 
     @property
@@ -100,7 +101,7 @@ class Pipeline:
         self.estimator.reset()
         self.calibrator.reset()
         self._faces.clear()
-        self._fits.clear()
+        self.fits.clear()
 
     def track(self, frame: Frame) -> tuple[Face, ...]:
         """The faces of one frame of a stream, by track; a frame without time is an image of its own."""
@@ -119,7 +120,7 @@ class Pipeline:
         seen = [(track, fits[track.track_id]) for track in tracks if track.track_id in fits]
         smoothed = self._timed("smooth", self.smoother, [fit for _, fit in seen], now_seconds)
         for (track, fit), filtered in zip(seen, smoothed, strict=True):
-            self._fits[track.track_id] = fit
+            self.fits[track.track_id] = fit
             self._faces[track.track_id] = self._estimate(track, fit, filtered, camera)
         faces = tuple(self._as_of_now(track, camera, now_seconds) for track in tracks)
         self._forget_all_but({track.track_id for track in tracks if track.state != TrackState.LOST})
@@ -171,7 +172,7 @@ class Pipeline:
         face = self._faces[track.track_id]
         if track.unseen_since is None or now_seconds is None:
             return face
-        fit = unseen(self._fits[track.track_id], face)
+        fit = unseen(self.fits[track.track_id], face)
         filtered = self._timed("smooth", self.smoother.coast, track.track_id, now_seconds)
         return self._estimate(track, fit, filtered, camera)
 
@@ -187,7 +188,7 @@ class Pipeline:
             self.smoother.drop(track_id)
             self.estimator.drop(track_id)
             self.calibrator.drop(track_id)
-            del self._faces[track_id], self._fits[track_id]
+            del self._faces[track_id], self.fits[track_id]
 
     def _timed(self, stage: str, call: Callable[..., Any], *args: Any) -> Any:
         started = monotonic_ns()
