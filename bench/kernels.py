@@ -1,33 +1,31 @@
 """`facewire bench kernels [NAME]`: every operator's backends on the operator's own cases.
 
 Given the table of backends it times reference and numba, and Triton or CuPy where there is a GPU, on the same
-arguments and compares what they fill in: a speed counts only beside the tolerance it was reached within. It knows no
-operator but by its row and its cases.
+arguments and compares what they fill in: a speed counts only beside the tolerance it was reached within, and beside
+how long copying as many bytes takes in the same place. It knows no operator but by its row and its cases.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, Literal
 
 import numpy as np
 
-from tracker.bench.measure import Spread, spread
-from tracker.bench.report import table
-from tracker.clock import monotonic_ns
+from tracker.bench.measure import Spread
+from tracker.bench.places import bytes_of, on_the_clock, place_of
+from tracker.bench.report import percent, table
 from tracker.errors import BackendUnavailable, SettingsError
 
 BASE = "reference"
-# A call that takes long is not repeated for more than this.
-_LONGEST_NS = 400_000_000
-# Calls on a device between two looks at its clock.
-_QUEUED = 20
+DEVICES = ("triton", "cupy")
 Progress = Callable[[int, int, str], None]
 # Row -> the module with its cases and the case's method that gives its arguments, the last of which is filled in.
-# A module's own `difference` of two such tuples, in the terms of its tolerance, comes before the plain one.
+# A module's own `difference` of two such tuples, in the terms of its tolerance, comes before the plain one; so does its
+# `bytes_moved` of one, where a kernel reads only a part of what it is given.
 _CASES = {
     "project": ("project", "arguments"),
     "morph": ("morph", "arguments"),
@@ -83,6 +81,12 @@ class Row:
     """Between what the two filled in; NaN or infinite where one left something unfilled."""
     tolerance: float
     """What the operator's tests allow."""
+    bytes_moved: int
+    """What it has to read and write whatever the method: its arrays, once each."""
+    copy: Spread
+    """Copying as many bytes in the same place, just after."""
+    roofline: float
+    """That copy's median by the backend's: the share of what the memory could do that is used."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,30 +98,19 @@ class Result:
     """Kernel -> backend and reason."""
 
 
-def _time(call: Callable[[], object], repeats: int) -> Spread:
-    """Durations of `call`, after two that are not counted (they compile and fill caches)."""
-    call()
-    call()
-    samples: list[int] = []
-    while len(samples) < repeats and sum(samples) < _LONGEST_NS:
-        begin = monotonic_ns()
-        call()
-        samples.append(monotonic_ns() - begin)
-    return spread(samples)
-
-
 def _row(kernel: str, case: Any, operators: dict[str, Callable[..., object]], tolerance: float, repeats: int) -> Row:
     name, operator = next((name, one) for name, one in operators.items() if name != BASE)
-    method, compare = _CASES[kernel][1], getattr(_cases(kernel), "difference", _difference)
-    wanted, found = getattr(case, method)(), getattr(case, method)()
-    base = _time(lambda: operators[BASE](*wanted), repeats)
-    if name == "cupy":
-        ours, found = _on_cupy(operator, found, repeats)
-    elif name == "triton":
-        ours, found = _on_torch(operator, found, repeats)
-    else:
-        ours = _time(lambda: operator(*found), repeats)
-    return Row(kernel, case.name, name, base, ours, base.p50_ns / ours.p50_ns, compare(found, wanted), tolerance)
+    method, module, place = _CASES[kernel][1], _cases(kernel), place_of(name)
+    wanted, given = getattr(case, method)(), getattr(case, method)()
+    base = on_the_clock(lambda: operators[BASE](*wanted), repeats)
+    there = place.there(given)
+    ours = place.time(lambda: operator(*there), repeats)
+    found = place.back(there)
+    size = getattr(module, "bytes_moved", bytes_of)(wanted)
+    copy = place.time(place.copier(size), repeats)
+    apart = getattr(module, "difference", _difference)(found, wanted)
+    speedup, roofline = base.p50_ns / ours.p50_ns, copy.p50_ns / ours.p50_ns
+    return Row(kernel, case.name, name, base, ours, speedup, apart, tolerance, size, copy, roofline)
 
 
 def _difference(found: tuple[Any, ...], wanted: tuple[Any, ...]) -> float:
@@ -125,50 +118,14 @@ def _difference(found: tuple[Any, ...], wanted: tuple[Any, ...]) -> float:
     return float(np.abs(np.asarray(found[-1], np.float64) - wanted[-1]).max())
 
 
-def _on_cupy(operator: Callable[..., object], arguments: tuple[Any, ...], repeats: int) -> tuple[Spread, Any]:
-    """Times of the device's work by its own clock, per call of `_QUEUED` that are queued together so that the time to
-    queue them does not count, and what it filled in, back here."""
-    import cupy
-
-    there = _moved(arguments, cupy.asarray, np.ndarray)
-    operator(*there)
-    begin, end, samples = cupy.cuda.Event(), cupy.cuda.Event(), list[int]()
-    while len(samples) < repeats and sum(samples) * _QUEUED < _LONGEST_NS:
-        begin.record()
-        for _ in range(_QUEUED):
-            operator(*there)
-        end.record()
-        end.synchronize()
-        samples.append(round(cupy.cuda.get_elapsed_time(begin, end) * 1e6 / _QUEUED))
-    return spread(samples), _moved(there, cupy.asnumpy, cupy.ndarray)
-
-
-def _on_torch(operator: Callable[..., object], arguments: tuple[Any, ...], repeats: int) -> tuple[Spread, Any]:
-    """Times with the device's work waited for, and what it filled in, back here."""
-    import torch
-
-    there = _moved(arguments, lambda array: torch.from_numpy(array).cuda(), np.ndarray)
-
-    def call() -> None:
-        operator(*there)
-        torch.cuda.synchronize()
-
-    return _time(call, repeats), _moved(there, lambda array: array.cpu().numpy(), torch.Tensor)
-
-
-def _moved(value: Any, move: Callable[[Any], Any], kind: type) -> Any:
-    """A tuple or a dataclass of arrays of one kind with each array moved; all else as it is."""
-    if isinstance(value, kind):
-        return move(value)
-    if isinstance(value, tuple):
-        return tuple(_moved(one, move, kind) for one in value)
-    if is_dataclass(value) and not isinstance(value, type):
-        return replace(value, **{one.name: _moved(getattr(value, one.name), move, kind) for one in fields(value)})
-    return value
-
-
 def _cases(kernel: str) -> Any:
     return import_module(f"tracker.kernels.{_CASES[kernel][0]}.cases")
+
+
+def _cases_for(module: Any, backend: str) -> Any:
+    """An operator may name cases whose sizes are worth timing, here or on a device; its tests' cases do otherwise."""
+    here = getattr(module, "BENCH_CASES", module.CASES)
+    return getattr(module, "DEVICE_CASES", here) if backend in DEVICES else here
 
 
 def _backends(kernel: str, name: str) -> list[tuple[Any, Any]]:
@@ -177,7 +134,7 @@ def _backends(kernel: str, name: str) -> list[tuple[Any, Any]]:
 
     chosen = [operator(kernel, name)]
     if name == "auto":
-        for column in ("triton", "cupy"):
+        for column in DEVICES:
             with suppress(BackendUnavailable):
                 chosen.append(operator(kernel, column))
     return chosen
@@ -191,29 +148,31 @@ def measure(settings: Settings, progress: Progress | None = None) -> Result:
     for kernel in [settings.name] if settings.name else list(_CASES):
         reference = operator(kernel, BASE)[0]
         module = _cases(kernel)
-        # An operator may name cases whose sizes are worth timing; its tests' cases do otherwise.
-        cases = getattr(module, "BENCH_CASES", module.CASES)
         chosen = _backends(kernel, settings.backend)
         reasons[kernel] = "; ".join(f"{choice.backend}: {choice.reason}" for _, choice in chosen)
-        for number, case in enumerate(cases):
+        timed = [(case, *one) for one in chosen for case in _cases_for(module, one[1].backend)]
+        for number, (case, found, choice) in enumerate(timed):
             if progress:
-                progress(number, len(cases), f"{kernel}: {case.name}")
-            for found, choice in chosen:
-                if choice.backend == BASE:  # auto fell back, and says why
-                    continue
-                operators = {BASE: reference, choice.backend: found}
-                rows.append(_row(kernel, case, operators, module.TOLERANCE, settings.repeats))
+                progress(number, len(timed), f"{kernel}: {case.name}")
+            if choice.backend == BASE:  # auto fell back, and says why
+                continue
+            operators = {BASE: reference, choice.backend: found}
+            rows.append(_row(kernel, case, operators, module.TOLERANCE, settings.repeats))
     return Result(tuple(rows), reasons)
 
 
 def report(result: Result) -> str:
     """One row a case."""
     rows = [
-        [f"{row.kernel} {row.case}", row.backend, f"{row.reference.p50_ns / 1e6:.4f}", f"{row.spread.p50_ns / 1e6:.4f}",
-         f"{row.spread.p99_ns / 1e6:.4f}", f"{row.speedup:.0f} x", f"{row.largest_difference:.1e}",
+        [f"{row.kernel} {row.case}", row.backend, f"{row.reference.p50_ns / 1e6:.4f}",
+         *(f"{ns / 1e6:.4f}" for ns in (row.spread.p50_ns, row.spread.p20_ns, row.spread.p80_ns, row.spread.p99_ns)),
+         f"{row.speedup:.0f} x", f"{row.bytes_moved / 1e3:.1f}", percent(row.roofline, 0),
+         f"{row.largest_difference:.1e}",
          "yes" if row.largest_difference <= row.tolerance else f"NO ({row.tolerance:.0e})"]
         for row in result.rows
     ]  # fmt: skip
-    headers = ("kernel", "backend", "reference p50 ms", "p50 ms", "p99 ms", "speed", "difference", "within tolerance")
+    headers = ("kernel", "backend", "reference p50 ms", "p50 ms", "p20 ms", "p80 ms", "p99 ms", "speed", "kB moved",
+               "roofline", "difference", "within tolerance")  # fmt: skip
     reasons = "\n".join(f"{name}: {reason}" for name, reason in result.reasons.items())
-    return f"{table(headers, rows)}\n{reasons}"
+    roofline = "roofline: how long copying as many bytes takes in the same place, by p50; 100% is the memory's speed"
+    return f"{table(headers, rows)}\n{roofline}\n{reasons}"

@@ -31,6 +31,8 @@ class Spread:
     min_ns: float
     max_ns: float
     mean_ns: float
+    p20_ns: float
+    p80_ns: float
 
 
 def spread(samples_ns: Sequence[int] | np.ndarray) -> Spread:
@@ -39,10 +41,10 @@ def spread(samples_ns: Sequence[int] | np.ndarray) -> Spread:
     samples = np.asarray(samples_ns, np.float64)
     if samples.size == 0:
         raise SettingsError("no sample to sum up; measure at least one frame")
-    p50, p95, p99 = np.percentile(samples, (50, 95, 99))
+    p20, p50, p80, p95, p99 = np.percentile(samples, (20, 50, 80, 95, 99))
     return Spread(
         int(samples.size), float(p50), float(p95), float(p99),
-        float(samples.min()), float(samples.max()), float(samples.mean()),
+        float(samples.min()), float(samples.max()), float(samples.mean()), float(p20), float(p80),
     )  # fmt: skip
 
 

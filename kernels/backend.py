@@ -49,17 +49,32 @@ LATER_ROWS = tuple(_LATER)
 
 # Where each cell lives: module and name. A class is made anew for each choice, because it owns its scratch memory.
 _TABLE: dict[str, dict[str, tuple[str, str]]] = {
-    "project": {"reference": ("project.reference", "project"), "numba": ("project._numba", "project")},
-    "morph": {"reference": ("morph.reference", "morph"), "numba": ("morph._numba", "morph")},
+    "project": {
+        "reference": ("project.reference", "project"), "numba": ("project._numba", "project"),
+        "triton": ("project._triton", "Projector"),
+    },
+    "morph": {
+        "reference": ("morph.reference", "morph"), "numba": ("morph._numba", "morph"),
+        "triton": ("morph._triton", "Morpher"),
+    },
     "lift": {"reference": ("lift.reference", "lift"), "numba": ("lift._numba", "lift")},
     "align": {"reference": ("align.reference", "align"), "numba": ("align._numba", "align")},
     "imm": {"reference": ("imm.reference", "imm"), "numba": ("imm._numba", "imm")},
     "portray": {"reference": ("portray.reference", "portray"), "numba": ("portray._numba", "portray")},
     "crop_luma": {"reference": ("crop_roi.reference", "crop"), "numba": ("crop_roi._numba", "Crop")},
     "crop_roi": {"reference": ("crop_roi.reference", "crop"), "numba": ("crop_roi._numba", "Crop")},
-    "halve": {"reference": ("halve.reference", "halve"), "numba": ("halve._numba", "halve")},
-    "normals": {"reference": ("normals.reference", "normals"), "numba": ("normals._numba", "normals")},
-    "relight": {"reference": ("relight.reference", "relight"), "numba": ("relight._numba", "Relighter")},
+    "halve": {
+        "reference": ("halve.reference", "halve"), "numba": ("halve._numba", "halve"),
+        "triton": ("halve._triton", "Halver"),
+    },
+    "normals": {
+        "reference": ("normals.reference", "normals"), "numba": ("normals._numba", "normals"),
+        "triton": ("normals._triton", "VertexNormals"),
+    },
+    "relight": {
+        "reference": ("relight.reference", "relight"), "numba": ("relight._numba", "Relighter"),
+        "triton": ("relight._triton", "Relighter"),
+    },
     "rasterize": {
         "reference": ("rasterize.reference", "rasterize"), "numba": ("rasterize._numba", "Raster"),
         "triton": ("rasterize._triton", "Raster"),
@@ -71,9 +86,11 @@ _TABLE: dict[str, dict[str, tuple[str, str]]] = {
     "shade_gradient": {
         "reference": ("shade_gradient.reference", "shade_gradient"),
         "numba": ("shade_gradient._numba", "ShaderGradient"),
+        "triton": ("shade_gradient._triton", "ShaderGradient"),
     },
     "linearize": {
         "reference": ("linearize.reference", "linearize"), "numba": ("linearize._numba", "Linearizer"),
+        "triton": ("linearize._triton", "Linearizer"),
     },
     "gauss_newton": {
         "reference": ("gauss_newton.reference", "solve"), "numba": ("gauss_newton._numba", "Solve"),

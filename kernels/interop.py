@@ -50,5 +50,18 @@ def full(size: int, value: int, kind: str, like: Any) -> Any:
     return torch.full((size,), value, dtype=getattr(torch, kind), device=like.device)
 
 
+def placed(array: np.ndarray, like: Any) -> Any:
+    """A numpy array as a device's, where `like` lies: torch makes it."""
+    import torch
+
+    return torch.from_numpy(array).to(like.device)
+
+
+def brought(array: Any) -> np.ndarray:
+    """A device's array as numpy; waits for the device."""
+    found: np.ndarray = array.cpu().numpy()
+    return found
+
+
 def _type_name(array: Any) -> str:
     return str(getattr(array, "dtype", type(array).__name__)).removeprefix("torch.")

@@ -9,7 +9,7 @@ import numpy as np
 
 from tracker.kernels.crop_nv12 import Crops, Nv12
 from tracker.kernels.crop_roi.cases import Case as Picture
-from tracker.kernels.crop_roi.cases import px_from_crop
+from tracker.kernels.crop_roi.cases import px_from_crop, share_of
 
 TOLERANCE = 1.0
 """In 8-bit levels, rounded ones: two that lie on either side of a half differ by one. Tests compare with the unrounded
@@ -60,6 +60,13 @@ def difference(found: tuple[Any, ...], wanted: tuple[Any, ...]) -> float:
     if not (np.abs(a.tensor.astype(np.float64) - b.tensor) <= allowed).all():
         return float("inf")
     return float(np.abs(a.rgb.astype(int) - b.rgb).max())
+
+
+def bytes_moved(arguments: tuple[Any, ...]) -> int:
+    """By one call: of the picture only the squares that are looked at, and nothing of it twice."""
+    picture, maps, crops = arguments
+    share = min(sum(share_of(mapping, crops.rgb.shape[1], picture.luma.shape) for mapping in maps), 1.0)
+    return int((picture.luma.nbytes + picture.chroma.nbytes) * share) + crops.rgb.nbytes + crops.tensor.nbytes
 
 
 def _turned(side: float) -> tuple[Square, ...]:

@@ -75,6 +75,19 @@ class Case:
         return self.planes()[0], self.bit_depth, self.full_range, self.px_from_crop(), out
 
 
+def bytes_moved(arguments: tuple[Any, ...]) -> int:
+    """By one call: of the picture only the square that is looked at."""
+    *_, mapping, out = arguments
+    planes = arguments[0] if isinstance(arguments[0], tuple) else arguments[:1]
+    return int(sum(plane.nbytes for plane in planes) * share_of(mapping, out.shape[-1], planes[0].shape)) + out.nbytes
+
+
+def share_of(mapping: np.ndarray, crop_px: int, picture: tuple[int, ...]) -> float:
+    """How much of a picture [H, W] a crop covers, at most all."""
+    covered_px = abs(float(np.linalg.det(mapping[:, :2]))) * crop_px**2
+    return min(covered_px / (picture[0] * picture[1]), 1.0)
+
+
 CASES = (
     Case("shrink_1x", side_px=64),
     Case("shrink_2x", side_px=128, angle_rad=0.4),

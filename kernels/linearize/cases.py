@@ -24,22 +24,27 @@ class Case:
     shapes: int
     landmarks: int
     side: int = 64
+    faces: tuple[int, ...] = ()
+    """The leading axis, if any."""
 
     def arguments(self) -> tuple[Any, ...]:
         """What the operator takes; what it fills is full of NaN."""
         rng = np.random.default_rng(self.vertices + self.side)
+        many, one = self.faces, self.faces or (1,)
         rows, parameters = self.vertices + 2 * self.landmarks, POSE + self.shapes
-        vertices = rng.uniform(-0.1, 1.1, (self.vertices, 3)) * self.side
-        about = np.array([0.5, 0.5, 4.0]) * self.side
-        view, shapes = rng.normal(0, 0.3, (2, 3)), rng.normal(0, 2, (self.shapes, self.vertices, 3))
-        colours, counts = rng.uniform(0, 1, (self.vertices, 3)), rng.uniform(0, 1, self.vertices)
-        target = rng.integers(0, 256, (self.side, self.side, 3), dtype=np.uint8)
+        vertices = rng.uniform(-0.1, 1.1, (*many, self.vertices, 3)) * self.side
+        about = np.zeros((*many, 3)) + np.array([0.5, 0.5, 4.0]) * self.side
+        view, shapes = rng.normal(0, 0.3, (*many, 2, 3)), rng.normal(0, 2, (self.shapes, self.vertices, 3))
+        colours = rng.uniform(0, 1, (*many, self.vertices, 3))
+        counts = rng.uniform(0, 1, (*many, self.vertices))
+        target = rng.integers(0, 256, (*many, self.side, self.side, 3), dtype=np.uint8)
         at = rng.integers(0, self.vertices, self.landmarks).astype(np.int32)
-        landmarks, std = rng.uniform(0, self.side, (self.landmarks, 2)), rng.uniform(0.05, 2, self.landmarks)
+        landmarks = rng.uniform(0, self.side, (*many, self.landmarks, 2))
+        std = rng.uniform(0.05, 2, (*many, self.landmarks))
         problem = Problem(
-            np.full((1, rows), np.nan, np.float32), np.full((1, rows, parameters), np.nan, np.float32),
-            np.full((1, rows), np.nan, np.float32), np.zeros((1, parameters), np.float32),
-            np.zeros((1, parameters), np.float32), np.zeros(1, np.float32),
+            np.full((*one, rows), np.nan, np.float32), np.full((*one, rows, parameters), np.nan, np.float32),
+            np.full((*one, rows), np.nan, np.float32), np.zeros((*one, parameters), np.float32),
+            np.zeros((*one, parameters), np.float32), np.zeros(one, np.float32),
         )  # fmt: skip
         floats = [array.astype(np.float32) for array in (vertices, about, view, shapes, colours, counts)]
         return (
@@ -58,7 +63,17 @@ def difference(found: tuple[Any, ...], wanted: tuple[Any, ...]) -> float:
     return max(apart)
 
 
+def bytes_moved(arguments: tuple[Any, ...]) -> int:
+    """By one call: of the picture only four pixels at each vertex, of the problem only the rows."""
+    *given, _, problem = arguments
+    read = [array for n, array in enumerate(given) if n != 6]
+    written = (problem.residual, problem.jacobian, problem.weight)
+    return sum(array.nbytes for array in (*read, *written)) + 12 * arguments[5].size
+
+
 CASES = (
     Case("face", 478, 18, 128), Case("small", 9, 2, 3, side=4), Case("no_landmarks", 30, 5, 0, side=16),
     Case("pose_only", 60, 0, 20, side=32), Case("least", 1, 1, 1, side=2),
+    Case("faces", 40, 7, 9, side=16, faces=(3,)),
 )  # fmt: skip
+DEVICE_CASES = tuple(Case(f"faces_{many}", 478, 18, 114, faces=(many,)) for many in (1, 64, 256))

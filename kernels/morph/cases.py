@@ -19,14 +19,26 @@ class Case:
     shapes: int
     active: float = 1.0
     """Share of weights that are not zero."""
+    faces: tuple[int, ...] = ()
+    """The leading axis, if any."""
+    own_mean: bool = False
+    """A mean for each face."""
 
     def arguments(self) -> tuple[np.ndarray, ...]:
         """Mean, basis, weights, and an out full of NaN."""
         rng = np.random.default_rng(self.vertices + self.shapes)
-        mean = rng.uniform(-100, 100, (self.vertices, 3)).astype(np.float32)
+        mean = rng.uniform(-100, 100, (*self.faces * self.own_mean, self.vertices, 3)).astype(np.float32)
         basis = rng.normal(0, 3, (self.shapes, self.vertices, 3)).astype(np.float32)
-        weights = (rng.normal(0, 1, self.shapes) * (rng.random(self.shapes) < self.active)).astype(np.float32)
-        return mean, basis, weights, np.full((self.vertices, 3), np.nan, np.float32)
+        many = (*self.faces, self.shapes)
+        weights = (rng.normal(0, 1, many) * (rng.random(many) < self.active)).astype(np.float32)
+        return mean, basis, weights, np.full((*self.faces, self.vertices, 3), np.nan, np.float32)
+
+
+def bytes_moved(arguments: tuple[np.ndarray, ...]) -> int:
+    """By one call: of the basis only the shapes that a face has."""
+    mean, basis, weights, out = arguments
+    shapes = int(np.atleast_2d(weights != 0).any(0).sum())
+    return mean.nbytes + shapes * 4 * basis[:1].size + weights.nbytes + out.nbytes
 
 
 CASES = (
@@ -35,4 +47,8 @@ CASES = (
     Case("identity_and_expression", 478, 92),
     Case("no_shapes", 478, 0),
     Case("odd", 7, 3),
+    Case("faces", 40, 92, faces=(3,)),
+    Case("faces_from_their_own", 17, 5, faces=(4,), own_mean=True),
+    Case("one_of_many", 478, 18, faces=(1,)),
 )
+DEVICE_CASES = tuple(Case(f"faces_{many}", 478, 92, faces=(many,), own_mean=True) for many in (1, 64, 1024))

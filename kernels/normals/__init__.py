@@ -20,7 +20,8 @@ from tracker.kernels.interop import rank, require
 _FLOAT32, _INT32 = np.dtype(np.float32), np.dtype(np.int32)
 
 Implementation = Callable[[Any, Any, Any], int]
-"""Takes vertices, triangles, out, checked; returns how many triangles name no vertex, which count for nothing."""
+"""Takes vertices, triangles, out, checked; returns how many triangles name no vertex, which count for nothing. One that
+takes a device's arrays has `on_device`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,13 +33,16 @@ class Normals:
     def __call__(self, vertices: Any, triangles: Any, out: Any) -> None:
         """Fill `out` float32 [B, V, 3] from `vertices` float32 [B, V, 3] and `triangles` int32 [T, 3], contiguous.
 
-        Raises SettingsError for anything else, and for triangles that name no vertex; the others are done then.
+        Raises SettingsError for anything else, and for triangles that name no vertex; the others are done then. On a
+        device, triangles are looked at when they come for the first time, before a CUDA graph is captured, and must not
+        change afterwards.
         """
+        device = getattr(self.implementation, "on_device", False)
         batch, count, _ = rank("vertices", vertices, 3)
         faces, _ = rank("triangles", triangles, 2)
-        require("vertices", vertices, _FLOAT32, (batch, count, 3))
-        require("triangles", triangles, _INT32, (faces, 3))
-        require("out", out, _FLOAT32, (batch, count, 3))
+        require("vertices", vertices, _FLOAT32, (batch, count, 3), device)
+        require("triangles", triangles, _INT32, (faces, 3), device)
+        require("out", out, _FLOAT32, (batch, count, 3), device)
         wrong = self.implementation(vertices, triangles, out)
         if wrong:
             raise SettingsError(f"{wrong} triangles name no vertex; there are 0 to {count - 1}")

@@ -34,3 +34,4 @@ class Case:
 
 
 CASES = (Case("face", 1, 21), Case("batch", 5, 7), Case("lonely", 1, 6, lonely=10), Case("one_sheet", 1, 2))
+DEVICE_CASES = tuple(Case(f"faces_{many}", many, 21) for many in (1, 64, 1024))

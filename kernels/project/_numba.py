@@ -16,6 +16,6 @@ def project(vertices, rotation, scale, center, out):
     """Fill `out` [V, 3]."""
     for row in range(3):
         a, b, c = scale * rotation[row, 0], scale * rotation[row, 1], scale * rotation[row, 2]
-        shift = center[row] if row < 2 else 0.0
+        shift = center[row]
         for v in range(len(vertices)):
             out[v, row] = a * vertices[v, 0] + b * vertices[v, 1] + c * vertices[v, 2] + shift

@@ -7,4 +7,4 @@ import numpy as np
 
 def project(vertices: np.ndarray, rotation: np.ndarray, scale: float, center: np.ndarray, out: np.ndarray) -> None:
     """Fill `out` [V, 3]."""
-    out[:] = scale * vertices.astype(np.float64) @ rotation.T + [center[0], center[1], 0]
+    out[:] = scale * vertices.astype(np.float64) @ rotation.T + center

@@ -21,6 +21,7 @@ import triton.language as tl
 
 from tracker.kernels.interop import full
 from tracker.kernels.rasterize import EXTENT_PX, FARTHEST
+from tracker.kernels.scratch import Scratch
 
 EMPTY = tl.constexpr((0x7F800000 << 32) | 0xFFFFFFFF)
 """The key of nothing: infinitely far, number -1."""
@@ -188,9 +189,7 @@ class Raster:
 
     def __init__(self, full: Callable[[int, int, str, Any], Any] = full, triangles: int = 8) -> None:
         """`full` makes an array of a size, value and type where another lies; `triangles` are in each program."""
-        self._full, self._triangles = full, triangles
-        self._keys: Any = None
-        self._room = 0
+        self._scratch, self._triangles = Scratch(full), triangles
         self._refused: Any = None
 
     def __call__(self, vertices: Any, triangles: Any, ids: Any, depth: Any, barycentrics: Any, keep_back: bool) -> int:
@@ -198,18 +197,17 @@ class Raster:
         batch, high, wide = ids.shape
         corners, faces = vertices.shape[1], triangles.shape[0]
         chunk = max(1, min(batch, CHUNK_BYTES // (8 * high * wide)))
-        self._make_room(chunk * high * wide, ids)
+        keys = self._scratch("keys", chunk * high * wide, "int64", ids, EMPTY.value)
+        self._refused = self._scratch("refused", 1, "int32", ids)
         for first in range(0, batch, chunk):
             count = min(chunk, batch - first)
             size = count * high * wide
             if faces:
                 cover[(triton.cdiv(faces, self._triangles), count)](
-                    vertices, triangles, self._keys, self._refused, first, faces, corners, high, wide,
+                    vertices, triangles, keys, self._refused, first, faces, corners, high, wide,
                     KEEP_BACK=keep_back, TRIANGLES=self._triangles, **OPTIONS,
                 )  # fmt: skip
-            resolve[(triton.cdiv(size, PIXELS),)](
-                self._keys, ids, depth, first, size, high * wide, PIXELS=PIXELS, **OPTIONS
-            )
+            resolve[(triton.cdiv(size, PIXELS),)](keys, ids, depth, first, size, high * wide, PIXELS=PIXELS, **OPTIONS)
         if barycentrics is not None:
             weigh[(triton.cdiv(high * wide, PIXELS), batch)](
                 vertices, triangles, ids, barycentrics, corners, high, wide, PIXELS=PIXELS, **OPTIONS
@@ -223,9 +221,3 @@ class Raster:
         count = int(self._refused[0])
         self._refused[0] = 0
         return count
-
-    def _make_room(self, size: int, like: Any) -> None:
-        if self._room < size:
-            self._keys, self._room = self._full(size, EMPTY.value, "int64", like), size
-        if self._refused is None:
-            self._refused = self._full(1, 0, "int32", like)

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -33,25 +34,32 @@ RIDGE = (0.02, 0.24, 0.24, 0.24, 0.8, 0.8, 0.8, 0.8, 0.8)
 _FLOAT32, _UINT8 = np.dtype(np.float32), np.dtype(np.uint8)
 
 Implementation = Callable[..., None]
-"""Takes what the operator takes, checked, with 1 / softness^2 for the softness."""
+"""Takes what the operator takes, checked, with 1 / softness^2 for the softness. One that takes a device's arrays has
+`on_device`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Relit:
     """What is filled in, checked once."""
 
-    lighting: np.ndarray
+    lighting: Any
     """float32 [B, 9, 3]; may be the surface's own."""
-    seen: np.ndarray
+    seen: Any
     """float32 [B, V, 3]: the photograph at the vertices, 0 outside of it."""
-    weight: np.ndarray
+    weight: Any
     """float32 [B, V]: how much each vertex counted, u above."""
 
     def __post_init__(self) -> None:
         batch, count, _ = rank("seen", self.seen, 3)
-        require("lighting", self.lighting, _FLOAT32, (batch, 9, 3))
-        require("seen", self.seen, _FLOAT32, (batch, count, 3))
-        require("weight", self.weight, _FLOAT32, (batch, count))
+        device = self.on_device
+        require("lighting", self.lighting, _FLOAT32, (batch, 9, 3), device)
+        require("seen", self.seen, _FLOAT32, (batch, count, 3), device)
+        require("weight", self.weight, _FLOAT32, (batch, count), device)
+
+    @property
+    def on_device(self) -> bool:
+        """Whether the arrays lie on a device."""
+        return not isinstance(self.seen, np.ndarray)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,20 +68,21 @@ class Relight:
 
     implementation: Implementation
 
-    def __call__(
-        self, surface: Surface, depth: np.ndarray, target: np.ndarray, slack: float, softness: float, out: Relit
-    ) -> None:
+    def __call__(self, surface: Surface, depth: Any, target: Any, slack: float, softness: float, out: Relit) -> None:
         """Fill `out` from `depth` float32 [B, H, W], as rasterized, and the photograph `target` uint8 [B, H, W, 3].
 
         `slack` is in units of depth, `softness` a distance of colours in shares of white, above 0, infinite for plain
         least squares. Raises SettingsError for anything else.
         """
+        device = getattr(self.implementation, "on_device", False)
         batch, high, wide = rank("depth", depth, 3)
-        require("depth", depth, _FLOAT32, (batch, high, wide))
-        require("target", target, _UINT8, (batch, high, wide, 3))
-        if surface.on_device or surface.vertices_px.shape != out.seen.shape or len(out.seen) != batch:
+        require("depth", depth, _FLOAT32, (batch, high, wide), device)
+        require("target", target, _UINT8, (batch, high, wide, 3), device)
+        places = surface.on_device == out.on_device == device
+        if not places or surface.vertices_px.shape != out.seen.shape or out.seen.shape[0] != batch:
             raise SettingsError(
-                f"{surface!r}, {batch} pictures, colours {list(out.seen.shape)}; they must be of one batch and one mesh"
+                f"{surface!r}, {batch} pictures, colours {list(out.seen.shape)}; they must be of one batch and one "
+                f"mesh, on the backend's {'device' if device else 'machine'}"
             )
         if not softness > 1e-6 or not slack >= 0:
             raise SettingsError(f"softness {softness}, slack {slack}; give a softness above 0 and a slack from 0")

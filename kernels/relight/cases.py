@@ -66,7 +66,16 @@ def difference(found: Arguments, wanted: Arguments) -> float:
     return float(np.abs(filled(found) - filled(wanted)).max())
 
 
+def bytes_moved(arguments: Arguments) -> int:
+    """By one call: of depth and photograph only a pixel at each vertex; triangles and regions not at all."""
+    surface, _, _, _, _, out = arguments
+    read = (surface.vertices_px, surface.normals, surface.albedo, surface.lighting)
+    written = (out.lighting, out.seen, out.weight)
+    return sum(array.nbytes for array in (*read, *written)) + 7 * out.weight.size
+
+
 CASES = (
     Case("face", 1, 478), Case("batch", 4, 60, side=32), Case("plain", 1, 200, softness=float("inf")),
     Case("one_vertex", 1, 1, side=8), Case("clean", 2, 300, strange=0.0),
 )  # fmt: skip
+DEVICE_CASES = tuple(Case(f"faces_{many}", many, 478) for many in (1, 64, 1024))

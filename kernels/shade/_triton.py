@@ -18,6 +18,7 @@ import triton.language as tl
 
 from tracker.kernels.interop import full
 from tracker.kernels.rasterize._triton import corner_shares
+from tracker.kernels.scratch import Scratch
 from tracker.kernels.shade import HARMONICS, Shaded, Surface
 
 OPTIONS = {"num_warps": 4, "enable_fp_fusion": False}
@@ -106,28 +107,21 @@ class Shader:
 
     def __init__(self, full: Callable[[int, int, str, Any], Any] = full) -> None:
         """`full` makes an array of a size, value and type where another lies."""
-        self._full = full
-        self._error: Any = None
-        self._pixels: Any = None
-        self._room = 0
+        self._scratch = Scratch(full)
 
     def __call__(self, surface: Surface, ids: Any, target: Any, softness: float, out: Shaded) -> None:
         """Launch what fills the arrays; waits for nothing."""
         batch, high, wide = ids.shape
         corners, faces, places = surface.vertices_px.shape[1], surface.triangles.shape[0], out.error.shape[1]
         parts = triton.cdiv(high * wide, PIXELS)
-        if self._room < batch * parts * places:
-            self._room = batch * parts * places
-            self._error = self._full(self._room, 0, "float32", ids)
-            self._pixels = self._full(self._room, 0, "int32", ids)
+        error = self._scratch("error", batch * parts * places, "float32", ids)
+        pixels = self._scratch("pixels", batch * parts * places, "int32", ids)
         light[(triton.cdiv(corners, VERTICES), batch)](
             surface.normals, surface.albedo, surface.lighting, out.colours, corners, VERTICES=VERTICES, **OPTIONS
         )
         compare[(parts, batch)](
             surface.vertices_px, surface.triangles, surface.regions, out.colours, ids, target,
-            out.colours if out.image is None else out.image, self._error, self._pixels, faces, corners, high, wide,
+            out.colours if out.image is None else out.image, error, pixels, faces, corners, high, wide,
             places, softness * softness, DRAWN=out.image is not None, PIXELS=PIXELS, **OPTIONS,
         )  # fmt: skip
-        total[(places, batch)](
-            self._error, self._pixels, out.error, out.pixels, parts, places, PROGRAMS=PROGRAMS, **OPTIONS
-        )
+        total[(places, batch)](error, pixels, out.error, out.pixels, parts, places, PROGRAMS=PROGRAMS, **OPTIONS)

@@ -22,6 +22,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -35,28 +36,34 @@ MOST_STEPS = 8
 _FLOAT32, _INT32, _UINT8 = np.dtype(np.float32), np.dtype(np.int32), np.dtype(np.uint8)
 
 Implementation = Callable[..., None]
-"""Takes what the operator takes, checked."""
+"""Takes what the operator takes, checked. One that takes a device's arrays has `on_device`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Gradient:
     """What is filled in: dE by each part of a surface, checked once."""
 
-    places: np.ndarray
+    places: Any
     """float32 [B, V, 2]: by x and y of `vertices_px`."""
-    normals: np.ndarray
+    normals: Any
     """float32 [B, V, 3]: as if a normal's three numbers were free."""
-    albedo: np.ndarray
+    albedo: Any
     """float32 [B, V, 3]."""
-    lighting: np.ndarray
+    lighting: Any
     """float32 [B, 9, 3]."""
 
     def __post_init__(self) -> None:
         batch, count, _ = rank("places", self.places, 3)
-        require("places", self.places, _FLOAT32, (batch, count, 2))
-        require("normals", self.normals, _FLOAT32, (batch, count, 3))
-        require("albedo", self.albedo, _FLOAT32, (batch, count, 3))
-        require("lighting", self.lighting, _FLOAT32, (batch, 9, 3))
+        device = self.on_device
+        require("places", self.places, _FLOAT32, (batch, count, 2), device)
+        require("normals", self.normals, _FLOAT32, (batch, count, 3), device)
+        require("albedo", self.albedo, _FLOAT32, (batch, count, 3), device)
+        require("lighting", self.lighting, _FLOAT32, (batch, 9, 3), device)
+
+    @property
+    def on_device(self) -> bool:
+        """Whether the arrays lie on a device."""
+        return not isinstance(self.places, np.ndarray)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,25 +73,28 @@ class ShadeGradient:
     implementation: Implementation
 
     def __call__(
-        self, surface: Surface, neighbours: np.ndarray, ids: np.ndarray, target: np.ndarray, softness: float,
-        weights: np.ndarray, out: Gradient,
-    ) -> None:  # fmt: skip
+        self, surface: Surface, neighbours: Any, ids: Any, target: Any, softness: float, weights: Any, out: Gradient
+    ) -> None:
         """Fill `out` for `ids` and `target` as `shade` took them, and `weights` float32 [B, R].
 
-        `neighbours` int32 [T, 3] are the triangles behind the edges opposite each corner (see `neighbours_of`). Raises
-        SettingsError for anything else.
+        `neighbours` int32 [T, 3] are the triangles behind the edges opposite each corner (see `neighbours_of`). On a
+        device, triangles are looked at when they come for the first time, before a CUDA graph is captured, and must not
+        change afterwards; a neighbour that is no triangle counts as none, a triangle that names no vertex as not there.
+        Raises SettingsError for anything else.
         """
-        shape, faces = rank("ids", ids, 3), len(surface.triangles)
+        device = getattr(self.implementation, "on_device", False)
+        shape, faces = rank("ids", ids, 3), surface.triangles.shape[0]
         _, regions = rank("weights", weights, 2)
-        require("vertices_px", surface.vertices_px, _FLOAT32, (shape[0], *surface.vertices_px.shape[1:]))
-        require("neighbours", neighbours, _INT32, (faces, 3))
-        require("ids", ids, _INT32, shape)
-        require("target", target, _UINT8, (*shape, 3))
-        require("weights", weights, _FLOAT32, (shape[0], regions))
-        require("places", out.places, _FLOAT32, (*surface.vertices_px.shape[:2], 2))
+        require("vertices_px", surface.vertices_px, _FLOAT32, (shape[0], *surface.vertices_px.shape[1:]), device)
+        require("neighbours", neighbours, _INT32, (faces, 3), device)
+        require("ids", ids, _INT32, shape, device)
+        require("target", target, _UINT8, (*shape, 3), device)
+        require("weights", weights, _FLOAT32, (shape[0], regions), device)
+        require("places", out.places, _FLOAT32, (*surface.vertices_px.shape[:2], 2), device)
         if not 1 <= regions <= MOST_REGIONS:
             raise SettingsError(f"{regions} regions; 1 to {MOST_REGIONS} are possible")
-        if faces and not neighbours.max() < faces:
+        # A device's neighbours are looked at where they are used, since looking here would wait for the device.
+        if not device and faces and not neighbours.max() < faces:
             raise SettingsError(f"a triangle's neighbour is {neighbours.max()}; there are 0 to {faces - 1}")
         if not 0 < softness < 1e3:
             raise SettingsError(f"softness {softness}; give a distance of colours above 0, such as 0.1")

@@ -51,8 +51,8 @@ def test_one_operator_is_taken_by_name() -> None:
 
 
 def test_a_column_that_a_row_lacks_is_named() -> None:
-    with pytest.raises(BackendUnavailable, match="morph has no triton; it has reference, numba"):
-        backend.operator("morph", "triton")
+    with pytest.raises(BackendUnavailable, match="lift has no triton; it has reference, numba"):
+        backend.operator("lift", "triton")
     with pytest.raises(SettingsError, match="'rasterise'; valid: project"):
         backend.operator("rasterise")
     with pytest.raises(SettingsError, match="'cuda'; valid: auto, reference, numba, triton"):
