@@ -9,12 +9,13 @@ Markovian Switching Coefficients", IEEE Trans. Automatic Control 33(8), 1988):
 - drifts, moves: the value has a speed that is pushed by white noise (`density`, the variance its speed gains per
   second) and forgotten over `memory` seconds; on entering the mode the speed is 0 with a deviation of `speed`.
 
-A group's likelihood of a mode is the product over its channels, to the power of the group's `trust` (their errors are
+A group's likelihood of a mode is the product over its channels, to the power of the group's trust (their errors are
 not independent). Modes change at `rates` per second, so nothing depends on how often one samples.
 
 - The measurement's variance is given with each sample, and a factor per channel is learned from the samples
   themselves: their second difference at rest is noise, and its median is hardly touched by motion. The moving mode
-  takes the variance to be `follow` times that: below 1, what moves is followed more closely than noise alone demands.
+  takes the variance to be `follow` times that, by group: below 1, what moves is followed more closely than noise at
+  rest demands; above 1, motion brings noise of its own.
 - The place is filtered in its own unit; densities, walks and speeds of it are in `unit` times the filtered size.
 - The rotation is filtered in the tangent space of the estimate, in the body's own axes: a camera that is turned turns
   the result and changes nothing else.
@@ -42,10 +43,12 @@ sample, last difference and logarithm of the learned noise factor [3, C]; the ro
 WALK, DENSITY, MEMORY, SPEED = 0, 1, 3, 5
 """Rows of `dynamics`: the walk of the still mode, then densities, memories and speeds of drifting and moving."""
 DYNAMICS = 7
-LEAST, MOST, UNIT, LEARN_SECONDS, LEAST_FACTOR, MOST_FACTOR, FOLLOW = range(7)
+LEAST, MOST, UNIT, LEARN_SECONDS, LEAST_FACTOR, MOST_FACTOR = range(6)
 """Entries of `limits`: of the numbers; unit of the place; how long the noise takes to be learned by a factor of e, how
-far it may be from what is given; and the moving mode's factor on the variance."""
-LIMITS = 7
+far it may be from what is given."""
+TRUST, FOLLOW = 0, 1
+"""Rows of `traits`."""
+LIMITS = 6
 MEDIAN_OF_SQUARE = 0.4549364
 """Of the square of a standard normal variable."""
 LEAST_SHARE = 1e-6
@@ -72,7 +75,7 @@ class Imm:
     implementation: Implementation
 
     def __call__(
-        self, dynamics: np.ndarray, groups: np.ndarray, trust: np.ndarray, rates: np.ndarray, limits: np.ndarray,
+        self, dynamics: np.ndarray, groups: np.ndarray, traits: np.ndarray, rates: np.ndarray, limits: np.ndarray,
         numbers: np.ndarray, rotation: np.ndarray, place: np.ndarray, size: float, variance: np.ndarray,
         dt_seconds: float, ahead_seconds: float, seen: bool, state: np.ndarray, out_rotation: np.ndarray,
         out_place: np.ndarray, out_numbers: np.ndarray, out_std: np.ndarray,
@@ -80,24 +83,24 @@ class Imm:
         """Filter one sample; fill the last four and return the filtered size, all `ahead_seconds` after the sample.
 
         Channels are the N numbers, the log size, the place (2) and the turn (3): C = N + 6. `dynamics` float64 [7, C],
-        `groups` int64 [C], `trust` float64 [G], `rates` float64 [3, 3] (from, to; the diagonal is not read), `limits`
-        float64 [7]. The sample: `numbers` float32 [N], `rotation` float64 [3, 3], `place` float64 [2], `size`,
+        `groups` int64 [C], `traits` float64 [2, G], `rates` float64 [3, 3] (from, to; the diagonal is not read),
+        `limits` float64 [6]. The sample: `numbers` float32 [N], `rotation` float64 [3, 3], `place` float64 [2], `size`,
         `variance` float64 [C] (place in its unit squared, turn in radians squared); none of it is read where `seen` is
         false. `state` float64 [state_size(N, G)]. `out_rotation` float64 [3, 3], `out_place` float64 [2],
         `out_numbers` float32 [N], `out_std` float32 [C], of the estimates. All contiguous. Raises SettingsError for
         another shape.
         """
-        count, modes = len(numbers), len(trust)
+        count, number = len(numbers), traits.shape[-1]
         channels = count + 6
-        shapes = (dynamics.shape, groups.shape, rates.shape, limits.shape, variance.shape, out_std.shape)
-        wanted = ((DYNAMICS, channels), (channels,), (MODES, MODES), (LIMITS,), (channels,), (channels,))
-        if shapes != wanted or len(state) != state_size(count, modes) or len(out_numbers) != count:
+        shapes = (dynamics.shape, groups.shape, traits.shape, rates.shape, limits.shape, variance.shape, out_std.shape)
+        wanted = ((DYNAMICS, channels), (channels,), (2, number), (MODES, MODES), (LIMITS,), (channels,), (channels,))
+        if shapes != wanted or len(state) != state_size(count, number) or len(out_numbers) != count:
             raise SettingsError(
                 f"{count} numbers, {len(out_numbers)} to fill, dynamics {list(dynamics.shape)}, groups "
                 f"{len(groups)}, variance {len(variance)}, state {len(state)}; they must be N, N, [7, N + 6], N + 6, "
-                f"N + 6 and {state_size(count, modes)}"
+                f"N + 6 and {state_size(count, number)}"
             )
         return self.implementation(
-            dynamics, groups, trust, rates, limits, numbers, rotation, place, float(size), variance, float(dt_seconds),
+            dynamics, groups, traits, rates, limits, numbers, rotation, place, float(size), variance, float(dt_seconds),
             float(ahead_seconds), bool(seen), state, out_rotation, out_place, out_numbers, out_std,
         )  # fmt: skip

@@ -25,6 +25,7 @@ from tracker.kernels.imm import (
     SAMPLE,
     SPEED,
     STARTED,
+    TRUST,
     TURN,
     UNIT,
     WALK,
@@ -210,7 +211,7 @@ def _channel(filters, old, c, weight, dynamics, keeps, dt, scale, sample, varian
 
 
 @part
-def _step(state, shares, recent, filters, dynamics, groups, trust, rates, follow, sample, variance, dt, unit):
+def _step(state, shares, recent, filters, dynamics, groups, traits, rates, sample, variance, dt, unit):
     """Carry all modes on by a step, and correct them by what of the sample is finite."""
     count, number = sample.size - 6, shares.shape[0]
     change, likelihood = np.empty((MODES, MODES)), np.zeros((number, MODES))
@@ -232,11 +233,13 @@ def _step(state, shares, recent, filters, dynamics, groups, trust, rates, follow
                 memories[mode] = dynamics[MEMORY + mode, c]
                 keeps[mode] = np.exp(-dt / memories[mode])
         g = groups[c]
-        _channel(filters, old, c, weights[g], dynamics, keeps, dt, scale, sample[c], noise, follow, likelihood[g])
+        _channel(
+            filters, old, c, weights[g], dynamics, keeps, dt, scale, sample[c], noise, traits[FOLLOW, g], likelihood[g]
+        )
     for g in range(number):
         best = -np.inf
         for mode in range(MODES):
-            likelihood[g, mode] = trust[g] * likelihood[g, mode] + np.log(after[g, mode])
+            likelihood[g, mode] = traits[TRUST, g] * likelihood[g, mode] + np.log(after[g, mode])
             best = max(best, likelihood[g, mode])
         total = 0.0
         for mode in range(MODES):
@@ -314,18 +317,18 @@ _GROUPS = types.Array(int64, 1, "C", readonly=True)
 
 @compiled(
     float64(
-        _ROWS, _GROUPS, _ROW, _ROWS, _ROW, _NUMBERS, _ROWS, _ROW, float64, _ROW, float64, float64, boolean,
+        _ROWS, _GROUPS, _ROWS, _ROWS, _ROW, _NUMBERS, _ROWS, _ROW, float64, _ROW, float64, float64, boolean,
         float64[::1], float64[:, ::1], float64[::1], float32[::1], float32[::1],
     )
 )  # fmt: skip
 def imm(
-    dynamics, groups, trust, rates, limits, numbers, rotation, place, size, variance, dt, ahead, seen, state,
+    dynamics, groups, traits, rates, limits, numbers, rotation, place, size, variance, dt, ahead, seen, state,
     out_rotation, out_place, out_numbers, out_std,
 ):  # fmt: skip
     """Fill the last four and return the filtered size."""
     count, channels = numbers.size, groups.size
-    start = REST + MODES * trust.size
-    shares = state[REST:start].reshape((trust.size, MODES))
+    start = REST + MODES * traits.shape[1]
+    shares = state[REST:start].reshape((traits.shape[1], MODES))
     recent = state[start : start + 3 * channels].reshape((3, channels))
     filters = state[start + 3 * channels :].reshape((MODES, 5, channels))
     x, y, z, w = _four(state, QUATERNION)
@@ -345,8 +348,7 @@ def imm(
         if seen:
             _learn(state, recent, sample, variance, limits, dt, unit)
             state[STARTED] = 2.0
-        follow = limits[FOLLOW]
-        _step(state, shares, recent, filters, dynamics, groups, trust, rates, follow, sample, variance, dt, unit)
+        _step(state, shares, recent, filters, dynamics, groups, traits, rates, sample, variance, dt, unit)
     for i in range(count):
         value, std = _told(shares, filters, groups, i, dynamics, ahead, 1.0)
         out_numbers[i], out_std[i] = min(max(value, limits[LEAST]), limits[MOST]), std

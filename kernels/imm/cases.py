@@ -13,7 +13,8 @@ from tracker.kernels.imm.reference import imm
 TOLERANCE = 1e-6
 """Numbers are of order 1 and leave as float32; rotation and place are exact to 1e-9."""
 RATES = np.array([[0.0, 0.5, 0.3], [0.4, 0.0, 0.5], [0.6, 1.0, 0.0]])
-LIMITS = np.array([0.0, 1.0, 63.0, 1.5, 0.2, 5.0, 0.5])
+LIMITS = np.array([0.0, 1.0, 63.0, 1.5, 0.2, 5.0])
+TRAITS = np.array([[0.3, 0.5, 0.4], [0.5, 1.0, 3.0]])
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,7 @@ class Case:
         dynamics[MEMORY], dynamics[MEMORY + 1], dynamics[SPEED], dynamics[SPEED + 1] = 2.0, 0.5, 0.01, 0.5
         groups = np.arange(channels) % 3
         groups[-6:] = 2
-        fixed = dynamics, groups, np.array([0.3, 0.5, 0.4]), RATES, LIMITS
+        fixed = dynamics, groups, TRAITS, RATES, LIMITS
         state = np.zeros(state_size(self.numbers, 3))
         speeds = rng.normal(0, 0.4, channels)
         for step in range(self.steps):

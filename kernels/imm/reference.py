@@ -24,6 +24,7 @@ from tracker.kernels.imm import (
     SAMPLE,
     SPEED,
     STARTED,
+    TRUST,
     TURN,
     UNIT,
     WALK,
@@ -54,14 +55,14 @@ def _named(state: np.ndarray, groups: int, channels: int) -> _State:
 
 
 def imm(
-    dynamics: np.ndarray, groups: np.ndarray, trust: np.ndarray, rates: np.ndarray, limits: np.ndarray,
+    dynamics: np.ndarray, groups: np.ndarray, traits: np.ndarray, rates: np.ndarray, limits: np.ndarray,
     numbers: np.ndarray, rotation: np.ndarray, place: np.ndarray, size: float, variance: np.ndarray,
     dt_seconds: float, ahead_seconds: float, seen: bool, state: np.ndarray, out_rotation: np.ndarray,
     out_place: np.ndarray, out_numbers: np.ndarray, out_std: np.ndarray,
 ) -> float:  # fmt: skip
     """Fill the last four and return the filtered size."""
     count, channels = len(numbers), len(groups)
-    of = _named(state, len(trust), channels)
+    of = _named(state, traits.shape[1], channels)
     if not of.quaternion.any():
         of.quaternion[3] = of.sampled[3] = 1.0
     started = state[STARTED] > 0
@@ -84,7 +85,7 @@ def imm(
         _mix(of, groups, change, scaled)
         _predict(of, dt_seconds, scaled)
         of.shares[:] = of.shares @ change
-        _correct(of, groups, trust, sample, variance * unit**2 * np.exp(of.recent[2]), limits[FOLLOW])
+        _correct(of, groups, traits, sample, variance * unit**2 * np.exp(of.recent[2]))
         turn = (of.shares[groups].T * of.filters[:, 0]).sum(0)[-3:]
         turned = _times(of.quaternion, _exp(turn))
         of.quaternion[:] = turned / np.linalg.norm(turned)
@@ -187,16 +188,14 @@ def _predict(of: _State, dt_seconds: float, dynamics: np.ndarray) -> None:
         d[:] = keep**2 * d + density * dt_seconds
 
 
-def _correct(
-    of: _State, groups: np.ndarray, trust: np.ndarray, sample: np.ndarray, variance: np.ndarray, follow: float
-) -> None:
+def _correct(of: _State, groups: np.ndarray, traits: np.ndarray, sample: np.ndarray, variance: np.ndarray) -> None:
     """Every mode takes in what is finite of the sample, and each group's modes their share by how well they had
     foreseen it."""
     known = np.isfinite(sample)
     likelihood = np.zeros_like(of.shares)
     for mode in range(MODES):
         value, speed, a, b, d = of.filters[mode]
-        total = a + variance * (follow if mode == MODES - 1 else 1.0)
+        total = a + variance * (traits[FOLLOW, groups] if mode == MODES - 1 else 1.0)
         surprise = np.where(known, sample - value, 0.0)
         np.add.at(likelihood[:, mode], groups, np.where(known, -0.5 * (surprise**2 / total + np.log(total)), 0.0))
         gain, push = np.where(known, a / total, 0.0), np.where(known, b / total, 0.0)
@@ -205,7 +204,7 @@ def _correct(
         d -= push * b
         b *= 1 - gain
         a *= 1 - gain
-    weight = trust[:, None] * likelihood + np.log(of.shares)
+    weight = traits[TRUST][:, None] * likelihood + np.log(of.shares)
     weight = np.exp(weight - weight.max(1, keepdims=True)) + LEAST_SHARE
     of.shares[:] = weight / weight.sum(1, keepdims=True)
 

@@ -42,7 +42,7 @@ class Body:
         self.dynamics[MEMORY : MEMORY + 2], self.dynamics[SPEED], self.dynamics[SPEED + 1] = 2.0, 0.01, 1.0
         self.groups = np.array([0, 1, 1, 1, 2, 2, 2])
         self.rates = np.array([[0, 0.1, 0.1], [0.2, 0, 0.2], [0.5, 0.2, 0]])
-        self.limits = np.array([-most, most, 1.0, learn_seconds, 0.05, 20.0, 1.0])
+        self.limits = np.array([-most, most, 1.0, learn_seconds, 0.05, 20.0])
         self.state, self.turned, self.spot = np.zeros(state_size(1, 3)), np.eye(3), np.zeros(2)
         self.number, self.std, self.size = np.zeros(1, np.float32), np.zeros(7, np.float32), 1.0
 
@@ -52,8 +52,8 @@ class Body:
     ) -> float:  # fmt: skip
         rotation = np.eye(3) if turn is None else turn
         self.size = choose("numba").imm(
-            self.dynamics, self.groups, np.ones(3), self.rates, self.limits, np.array([number], np.float32), rotation,
-            np.zeros(2) if place is None else place, size, np.full(7, noise**2), dt, ahead, seen, self.state,
+            self.dynamics, self.groups, np.ones((2, 3)), self.rates, self.limits,
+            np.array([number], np.float32), rotation, np.zeros(2) if place is None else place, size, np.full(7, noise**2), dt, ahead, seen, self.state,
             self.turned, self.spot, self.number, self.std,
         )  # fmt: skip
         return float(self.number[0])

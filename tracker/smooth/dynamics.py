@@ -22,13 +22,14 @@ HEAD = len(EXPRESSION_GROUPS)
 
 # How much of the deviation that the network predicts changes from frame to frame; the rest stays as it is, since it
 # comes from the face, the light and the pose.
-NOISE_SHARE = {"lids": 0.025, "gaze": 0.029, "brows": 0.029, "mouth": 0.017, "jaw": 0.017, "cheeks": 0.0083}
-TRANSLATION_SHARE, ROTATION_SHARE = 0.15, 0.077
-TRUST_EXPRESSION, TRUST_HEAD = 0.093, 0.16
-RATES = np.array([[0.0, 0.0044, 0.0025], [4.9e-06, 0.0, 0.033], [0.17, 6.2e-05, 0.0]])
+NOISE_SHARE = {"lids": 0.066, "gaze": 0.077, "brows": 0.077, "mouth": 0.044, "jaw": 0.044, "cheeks": 0.022}
+TRANSLATION_SHARE, ROTATION_SHARE = 0.14, 0.07
+EXPRESSION_TRAITS, HEAD_TRAITS = (0.036, 0.25), (0.05, 6.8)
+"""Trust and follow: a head's pose trembles more while it moves or talks than at rest, shapes do not."""
+RATES = np.array([[0.0, 5.7e-06, 0.0004], [1e-05, 0.0, 0.014], [0.79, 3.1e-06, 0.0]])
 COASTING_MEMORY_SECONDS = 0.12
 """A head that is lost from sight mostly stops, or has gone elsewhere: its speed is forgotten sooner."""
-LIMITS = np.array([0.0, 1.0, INTER_OCULAR_MM, 0.29, 0.15, 8.0, 0.23])
+LIMITS = np.array([0.0, 1.0, INTER_OCULAR_MM, 0.48, 0.15, 8.0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +45,12 @@ class _Motion:
     move_speed: float
 
 
-EXPRESSION = _Motion(6.8e-09, 5.5e-05, 78, 17, 2.9, 0.0014, 0.19)
+EXPRESSION = _Motion(2.3e-09, 8.5e-05, 24, 11, 14, 0.0035, 0.039)
 """Coefficients."""
-LOG_SIZE = _Motion(1.3e-08, 6.8e-08, 0.07, 17, 2.9, 6.2e-06, 0.0022)
-PLACE = _Motion(1.3e-08, 5.8e-05, 5.5, 17, 2.9, 1.2e-05, 0.0043)
+LOG_SIZE = _Motion(1.1e-08, 8e-09, 0.23, 11, 14, 1.3e-07, 0.27)
+PLACE = _Motion(1.1e-08, 1.2e-05, 7.6, 11, 14, 2.6e-07, 0.53)
 """Inter-ocular distances."""
-TURN = _Motion(1.3e-08, 7.8e-05, 21, 17, 2.9, 1.2e-05, 0.0065)
+TURN = _Motion(1.1e-08, 0.00012, 1.4e03, 11, 14, 2.6e-07, 0.8)
 """Radians."""
 
 
@@ -63,12 +64,12 @@ class Dynamics:
     """The same for moments at which nothing is seen."""
     groups: np.ndarray
     """int64 [C]."""
-    trust: np.ndarray
-    """float64 [7]."""
+    traits: np.ndarray
+    """float64 [2, 7]."""
     rates: np.ndarray
     """float64 [3, 3]."""
     limits: np.ndarray
-    """float64 [7]."""
+    """float64 [6]."""
     noise_share: np.ndarray
     """float64 [C]: of the network's deviations, the part that is noise."""
 
@@ -88,7 +89,7 @@ def dynamics_of(settings: SmoothSettings) -> Dynamics:
     share = [settings.calm * getattr(settings, group) * NOISE_SHARE[group] for group in GROUP_OF]
     share += [settings.calm * settings.translation * TRANSLATION_SHARE] * 3
     share += [settings.calm * settings.rotation * ROTATION_SHARE] * 3
-    trust = np.array([TRUST_EXPRESSION] * HEAD + [TRUST_HEAD])
+    traits = np.array([EXPRESSION_TRAITS] * HEAD + [HEAD_TRAITS]).T.copy()
     coasting = table.copy()
     coasting[MEMORY : MEMORY + 2] = COASTING_MEMORY_SECONDS
-    return Dynamics(table, coasting, np.array(groups, np.int64), trust, RATES.copy(), LIMITS.copy(), np.array(share))
+    return Dynamics(table, coasting, np.array(groups, np.int64), traits, RATES.copy(), LIMITS.copy(), np.array(share))

@@ -109,7 +109,7 @@ class TrackFilter:
         of = self._constants
         ahead = self._settings.ahead_ms / 1000 if self._seconds is not None else 0.0
         scale = self._imm(
-            of.dynamics if seen else of.coasting, of.groups, of.trust, of.rates, of.limits, *self._sample, scale,
+            of.dynamics if seen else of.coasting, of.groups, of.traits, of.rates, of.limits, *self._sample, scale,
             self._variance, step, ahead, seen, self._state, self._rotation, self._center, self._expression, self._std,
         )  # fmt: skip
         return Filtered(self._expression, self._rotation, self._center, scale, self._std)
