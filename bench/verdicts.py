@@ -38,6 +38,8 @@ class Point:
     """px, degrees or coefficients."""
     lag_ms: float
     """Against the truth; of clips, against the raw fits."""
+    is_default: bool = False
+    """The setting that the method comes with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +84,12 @@ class Result:
 
 def conclude(people: int, scores: Table, blinks: dict[str, list[float]]) -> Result:
     """Means, and what they say about us and the others."""
+    defaults = {(method.name, method.default) for method in METHODS}
     points = tuple(
-        Point(part, method, setting, what, *(float(np.nanmean([one[what][k] for one in rows])) for k in (0, 1)))
+        Point(
+            part, method, setting, what, *(float(np.nanmean([one[what][k] for one in rows])) for k in (0, 1)),
+            (method, setting) in defaults,
+        )
         for (part, method, setting), rows in scores.items() for what in WHATS
     )  # fmt: skip
     parts = ("rendered", "three faces", "photographs")

@@ -53,7 +53,8 @@ class Body:
         rotation = np.eye(3) if turn is None else turn
         self.size = choose("numba").imm(
             self.dynamics, self.groups, np.ones((2, 3)), self.rates, self.limits,
-            np.array([number], np.float32), rotation, np.zeros(2) if place is None else place, size, np.full(7, noise**2), dt, ahead, seen, self.state,
+            np.array([number], np.float32), rotation, np.zeros(2) if place is None else place, size,
+            np.full(7, noise**2), dt, ahead, seen, self.state,
             self.turned, self.spot, self.number, self.std,
         )  # fmt: skip
         return float(self.number[0])
