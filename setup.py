@@ -26,12 +26,13 @@ CORE = [
 EXTRAS = {
     "gpu": ["torch>=2.13", "triton>=3.7", "cupy-cuda13x>=14.2", "nvidia-cuda-nvrtc>=13.0,<14"],
     "train": ["torch>=2.13", "mediapipe>=1.2,<2", "onnx>=1.19", "scipy>=1.14"],
-    "bench": ["mediapipe>=1.2,<2", "openvino>=2026.0"],
+    "bench": ["mediapipe>=1.2,<2", "openvino>=2026.0", "hdrhistogram>=0.10.8"],
     "view": ["open3d>=0.20"],
     "test": [
         "pytest>=8",
         "scipy>=1.14",
         "onnx>=1.19",
+        "hdrhistogram>=0.10.8",
         "nvidia-cuda-nvrtc>=13.0,<14; platform_system == 'Linux'",
         "triton>=3.7; platform_system == 'Linux'",
     ],  # fmt: skip

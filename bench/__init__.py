@@ -11,6 +11,9 @@ Every bench is a module with the same four names, so that a command is three lin
 
     latency.Settings(clip, teacher=None, peer=None, scale=1080, frames=300, one_core=False)
                         peer: mediapipe, which needs `teacher`, a face_landmarker.task
+    end_to_end.Settings(clip=None, sizes="720", rates="30", faces="1", minutes=1.0, via="tcp", slow=0)
+                        via: tcp | mpegts | pipe; needs `hdrhistogram`
+    soak.Settings(clip=None, frames=100_000, size=720, faces=1)
     runtimes.Settings(model=None, runs=2000)                       OpenVINO and ONNX Runtime on the student
     accuracy.Settings(data, teacher, suite="all", limit=None, cache=None, peer=False, ict=None, figures=None)
                         suite: clips | aflw2000 | w300 | synthetic | all, or repeatability, which asks about training

@@ -1,6 +1,6 @@
-"""Pictures of what the accuracy bench found: bars by shape, and by group.
+"""Pictures of what benches found: bars by shape and by group, and latency down to the rarest frame.
 
-Given its result it writes PNGs with the clients' ink, ours beside the other's. It measures nothing.
+Given their results it writes PNGs with the clients' ink, ours beside the other's. It measures nothing.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ _PAPER, _GRID, _WORDS = (255, 255, 255), (225, 225, 225), (40, 40, 40)
 _INKS = ((36, 106, 178), (206, 92, 60), (150, 150, 150))
 Bar = tuple[str, Sequence[float | None]]
 """A label and a value for each side; None or NaN has no bar."""
+Curve = tuple[str, Sequence[tuple[float, int]]]
+"""A label; percentiles and nanoseconds."""
 
 
 def bars(title: str, sides: Sequence[str], rows: Sequence[Bar], most: float, unit: str = "") -> np.ndarray:
@@ -76,6 +78,54 @@ def draw(result: Result, folder: Path) -> None:
         ]
         title = "rendered faces: correlation with the true coefficients"
         _save(bars(title, [row.who for row in result.synthetic], truth, 1.0), folder / "synthetic_shapes.png")
+
+
+PLOT_PX = (600, 300)
+NINES = (0.0, 50.0, 90.0, 99.0, 99.9, 99.99)
+"""Percentiles with a line of their own, each ten times as rare as the one before (but the first)."""
+_MANY = (*_INKS, (96, 150, 60), (140, 90, 170), (200, 160, 40), (60, 160, 170), (190, 100, 150))
+
+
+def percentiles(title: str, rows: Sequence[Curve], path: Path) -> None:
+    """Write one line a row: milliseconds (logarithmic) over percentiles, the rarer the wider."""
+    from tracker.clients.preview import write_png
+
+    wide, high = PLOT_PX
+    picture = np.full((TOP_PX + high + 30 + 14 * len(rows), 70 + wide + 20, 3), _PAPER, np.uint8)
+    ink.text(picture, 10, 8, title, _WORDS)
+    points = [np.array([(p, max(ns, 1) / 1e6) for p, ns in curve]) for _, curve in rows if curve]
+    most = max((float(line[:, 1].max()) for line in points), default=10.0)
+    decades = (-1, max(1, int(np.ceil(np.log10(most)))))
+    rarest = _rarity(np.array(NINES[-1:]))[0]
+
+    def place(at: np.ndarray) -> np.ndarray:
+        """Pixels of percentiles and milliseconds [N, 2]."""
+        up = (np.log10(np.maximum(at[:, 1], 10.0 ** decades[0])) - decades[0]) / (decades[1] - decades[0])
+        across = np.minimum(_rarity(at[:, 0]) / rarest, 1.0)
+        return np.stack([70 + wide * across, TOP_PX + high * (1 - up)], 1)
+
+    for percentile in NINES:
+        x = round(float(place(np.array([[percentile, 1.0]]))[0, 0]))
+        ink.box(picture, x, TOP_PX, (1, high), _GRID)
+        ink.text(picture, x - 14, TOP_PX + high + 8, f"{percentile:g}%", _WORDS)
+    for decade in range(decades[0], decades[1] + 1):
+        for step in (1, 2, 5) if decade < decades[1] else (1,):
+            value = step * 10.0**decade
+            y = round(float(place(np.array([[0.0, value]]))[0, 1]))
+            ink.box(picture, 70, y, (wide, 1), _GRID)
+            ink.text(picture, 10, y - 4, f"{value:g} ms", _WORDS)
+    for k, ((what, curve), rgb) in enumerate(zip(rows, (_MANY * len(rows))[: len(rows)], strict=True)):
+        line = place(np.array([(p, max(ns, 1) / 1e6) for p, ns in curve], float).reshape(-1, 2))
+        for offset in (0.0, 1.0):  # two thin lines are one that can be seen
+            ink.lines(picture, line[:-1] + offset, line[1:] + offset, rgb)
+        ink.text(picture, 70, TOP_PX + high + 26 + 14 * k, what, rgb)
+    write_png(picture, path)
+
+
+def _rarity(percentile: np.ndarray) -> np.ndarray:
+    """How many powers of ten below 1 the share above a percentile is: 0 at 0%, 2 at 99%."""
+    rarity: np.ndarray = -np.log10(np.maximum(1 - percentile / 100, 1e-5))
+    return rarity
 
 
 def _save(picture: np.ndarray, path: Path) -> None:

@@ -19,7 +19,7 @@ Row = tuple[str, str, str]
 
 
 def figures(results: Path) -> str:
-    """The table of all results in the folder, as Markdown. Raises SourceError where there is none."""
+    """The table of all results in the folder and what was drawn, as Markdown; SourceError where there is none."""
     found = {path.stem: _read(path) for path in sorted(results.glob("*.json"))}
     rows = [row for name, rows_of in _ROWS.items() if name in found for row in rows_of(found[name]["result"])]
     if not rows:
@@ -29,9 +29,11 @@ def figures(results: Path) -> str:
     machine = next(found[name]["machine"] for name in _ROWS if name in found)
     versions = machine["versions"]
     peer = f", MediaPipe {versions['mediapipe']} as the peer on the same frames" if versions.get("mediapipe") else ""
+    shown = [f"![{what}](bench/results/{name})" for name, what in _PICTURES.items() if (results / name).is_file()]
     return "\n".join([
         f"{machine['cores']} cores of {machine['processor']}, Python {machine['python']}{peer}.", "",
         "| what | Facewire | MediaPipe |", "|---|---|---|", *(f"| {' | '.join(row)} |" for row in rows),
+        *([""] if shown else []), *shown,
     ])  # fmt: skip
 
 
@@ -82,6 +84,36 @@ def _latency(result: dict[str, Any]) -> list[Row]:
             _ms(alone["ours"]["received"], "p50", "p99"), "",
         ))  # fmt: skip
     return rows
+
+
+def _end_to_end(result: dict[str, Any]) -> list[Row]:
+    rows, shown = [], ("p50", "p99", "p999")
+    for case in result["cases"]:
+        account = case["account"]
+        every, tracking = account["stages"]["due to this or a newer one"], account["stages"]["decoded to published"]
+        share = (account["due"] - account["stages"]["due to received"]["count"]) / account["due"]
+        rows.append((
+            f"{case['what']}, {result['minutes']:g} minutes: from the time a frame is due to its message in another "
+            f"process, decoding included, p50 / p99 / p99.9 ({_percent(share)} dropped; they count until the next one)",
+            _ms(every, *shown), "",
+        ))  # fmt: skip
+        if case is result["cases"][0]:
+            rows.append(("of that, decoded to published, p50 / p99", _ms(tracking, "p50", "p99"), ""))
+        if case["slow"]:
+            beside = " and ".join(_ms(one, "p50", "p99") for one in account["beside"].values())
+            slow = len(case["slow"])
+            rows.append((f"the same while {slow} other subscribers read, and while they do not, p50 / p99", beside, ""))
+    return rows
+
+
+def _soak(result: dict[str, Any]) -> list[Row]:
+    numbers = result["numbers"]
+    silent = max(0, numbers["missed"] - numbers["overflows"])
+    return [(
+        f"{result['frames']:,} frames as fast as they go: growth of memory after the first "
+        f"{result['warm_seconds']:.0f} s; frame numbers silently lost / repeated",
+        f"{result['growth_mb']:.1f} MB; {silent} / {numbers['repeated']}", "",
+    )]  # fmt: skip
 
 
 def _clips(result: dict[str, Any]) -> list[Row]:
@@ -160,8 +192,12 @@ def _detector(result: dict[str, Any]) -> list[Row]:
     ]
 
 
+_PICTURES = {"end_to_end.png": "How late the messages of frames are, down to the rarest"}
+"""Shown below the table where a bench has drawn them."""
 _ROWS: dict[str, Callable[[dict[str, Any]], list[Row]]] = {
     "latency": _latency,
+    "end_to_end": _end_to_end,
+    "soak": _soak,
     "accuracy_clips": _clips,
     "accuracy_aflw2000": lambda result: _stills(result, "aflw2000", "AFLW2000-3D"),
     "accuracy_w300": lambda result: _stills(result, "w300", "300-W"),

@@ -17,7 +17,7 @@ import numpy as np
 from tracker.errors import SettingsError
 
 # What a figure may depend on; the ones that are not installed are left out.
-_DISTRIBUTIONS = ("facewire", "numpy", "numba", "av", "pyzmq", "openvino", "onnxruntime", "mediapipe")
+_DISTRIBUTIONS = ("facewire", "numpy", "numba", "av", "pyzmq", "openvino", "onnxruntime", "mediapipe", "hdrhistogram")
 
 
 @dataclass(frozen=True, slots=True)

@@ -120,6 +120,8 @@ def run(source: str, preview: Path | None, render: str | None, **flags: Any) -> 
         named = (publishing.bind, publishing.source_id, built.model.hash, built.model.version)
         publisher = open_parts.enter_context(publish.Publisher(*named, build(publish.FeedSettings, flags), mirror))
         on_frame = _preview(open_parts, preview, video.fps, built.model, render) if preview else None
+        if watch := click.get_current_context().obj:  # whoever runs the command from Python, such as a bench
+            on_frame = watch(built, publisher)
         asked = f", clock on {publisher.control_endpoint}" if publisher.control_endpoint else ""
         click.echo(
             f"tracking {source}, publishing {publishing.source_id!r} on {publisher.endpoint}{asked}; Ctrl-C stops"

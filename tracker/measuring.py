@@ -22,6 +22,14 @@ BENCHES = {
         "How long from a decoded frame to its message, by stage, beside MediaPipe on the same frames.",
         "facewire bench latency talk.mp4 --peer mediapipe --teacher face_landmarker.task --one-core",
     ),
+    "end-to-end": (
+        "How long from a frame's due time to its receipt in another process: decoding, tracking and the socket.",
+        "facewire bench end-to-end --minutes 5 --sizes 360,720,1080 --rates 30,60 --slow 2",
+    ),
+    "soak": (
+        "A hundred thousand frames as fast as possible: is memory flat, does every number arrive, once?",
+        "facewire bench soak --frames 100000",
+    ),
     "accuracy": (
         "Agreement with the teacher on clips, and error against truth: AFLW2000-3D, 300-W, rendered faces; by group.",
         "facewire bench accuracy data/eval --teacher face_landmarker.task",
@@ -50,7 +58,7 @@ def bench() -> None:
 
 def _module(name: str) -> Any:
     try:
-        return import_module(f"tracker.bench.{name}")
+        return import_module(f"tracker.bench.{name.replace('-', '_')}")
     except ImportError as error:
         raise BackendUnavailable(f"bench {name} needs more ({error}): pip install 'facewire[bench]'") from error
 
@@ -61,7 +69,7 @@ def _bench_command(name: str, text: str, example: str) -> SettingsCommand:
 
         module = _module(name)
         result = module.measure(build(module.Settings, flags), show_progress)
-        emit(name, module.report(result), result, out)
+        emit(name.replace("-", "_"), module.report(result), result, out)
 
     return SettingsCommand(
         name,

@@ -42,3 +42,16 @@ def test_a_folder_that_cannot_be_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(SettingsError, match="cannot make the folder"):
         chart.open_folder(tmp_path / "file")
+
+
+def test_the_slower_line_is_drawn_above(tmp_path: Path) -> None:
+    import av
+
+    flat = [("fast", [(p, 1_000_000) for p in (0.0, 50.0, 100.0)]), ("slow", [(0.0, 10_000_000), (100.0, 10_000_000)])]
+    chart.percentiles("latency", [*flat, ("nothing", [])], tmp_path / "curves.png")
+    with av.open(str(tmp_path / "curves.png")) as picture:
+        drawn = next(picture.decode(video=0)).to_ndarray(format="rgb24")
+    column = drawn[chart.TOP_PX : chart.TOP_PX + chart.PLOT_PX[1] + 2, 70 + chart.PLOT_PX[0] // 3]
+    at = [np.flatnonzero((np.abs(column.astype(int) - ink) < 60).all(1)).mean() for ink in chart._INKS[:2]]
+    # From 0.1 to 10 ms are two decades; each has half of the height.
+    assert at[0] == pytest.approx(chart.PLOT_PX[1] / 2, abs=3) and at[1] == pytest.approx(0, abs=3)

@@ -40,6 +40,13 @@ def test_what_was_not_measured_has_no_row(tmp_path: Path) -> None:
     assert "AFLW" not in figures(tmp_path) and "composed frames" in figures(tmp_path)
 
 
+def test_a_picture_is_shown_where_it_was_drawn(tmp_path: Path) -> None:
+    shutil.copy(RESULTS / "detector.json", tmp_path)
+    assert "end_to_end.png" not in figures(tmp_path)
+    (tmp_path / "end_to_end.png").write_bytes(b"")
+    assert figures(tmp_path).endswith("](bench/results/end_to_end.png)")
+
+
 def test_what_cannot_be_read_is_said(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="run the benches first"):
         figures(tmp_path)

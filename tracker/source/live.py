@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from fractions import Fraction
 from typing import Protocol
 
@@ -54,7 +55,11 @@ class LiveSource:
         self._slot: Decoded | None = None
         self._failure: BaseException | None = None
         self._ended = self._closed = False
-        self._changed = threading.Condition()
+        self._guard = threading.Lock()
+        # Held while there is nothing to look at. A condition would do the same in many more steps of Python, all
+        # of them cold when a frame comes, and wake the consumer only for it to wait for the guard once more.
+        self._bell = threading.Lock()
+        self._bell.acquire()
         self._thread = threading.Thread(target=self._decode, name=f"reader of {self.name}", daemon=True)
         self._thread.start()
 
@@ -72,21 +77,25 @@ class LiveSource:
         """The reading thread: it alone touches the decoder, and closes it."""
         try:
             for decoded in self._decoder:
-                with self._changed:
+                with self._guard:
                     if self._closed:
                         return
                     self.dropped += self._slot is not None
                     self._slot = decoded
-                    self._changed.notify_all()
+                self._ring()
         except BaseException as failure:  # raised again where the frames are asked for
             self._failure = failure
         finally:
             try:
                 self._decoder.close()
             finally:
-                with self._changed:
-                    self._ended = True
-                    self._changed.notify_all()
+                self._ended = True
+                self._ring()
+
+    def _ring(self) -> None:
+        """Wake the consumer, or have it look again before it waits."""
+        with suppress(RuntimeError):  # it has been rung already
+            self._bell.release()
 
     def __iter__(self) -> LiveSource:
         return self
@@ -102,25 +111,26 @@ class LiveSource:
         )  # fmt: skip
 
     def _take(self) -> tuple[Decoded, int]:
-        with self._changed:
-            came = self._changed.wait_for(lambda: self._slot or self._ended or self._closed, self._timeout_seconds)
-            if self._closed:
+        while True:
+            over = self._closed or self._ended  # asked first: the last picture is there before its end is said
+            with self._guard:
+                if self._slot is not None:
+                    decoded, self._slot = self._slot, None
+                    return decoded, self.dropped
+            if over:
+                if self._failure is not None and not self._closed:
+                    raise self._failure
                 raise StopIteration
-            if self._slot is not None:
-                decoded, self._slot = self._slot, None
-                return decoded, self.dropped
-            if not came:
+            # Always looked before it is waited for: a ring while the last one is being heard goes unnoticed.
+            if not self._bell.acquire(timeout=self._timeout_seconds):
                 raise silence(self._decoder.address, self._timeout_seconds)
-            if self._failure is not None:
-                raise self._failure
-            raise StopIteration
 
     def close(self) -> None:
         """End the iteration, from any thread. A reader stuck in driver or network is left behind after a moment."""
-        with self._changed:
+        with self._guard:
             self._closed = True
             self._slot = None
-            self._changed.notify_all()
+        self._ring()
         if self._thread is not threading.current_thread():
             self._thread.join(CLOSING_SECONDS)
 

@@ -7,10 +7,13 @@ comes from or when it was taken.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from av.buffer import Buffer
 from av.error import FFmpegError
+from av.sidedata.sidedata import SideDataContainer
 from av.video.frame import VideoFrame
 from av.video.plane import VideoPlane
 from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
@@ -75,9 +78,7 @@ class PlaneReader:
         height = readable.height
         shapes = plane_shapes(layout, height, readable.width)
         planes = [_view(plane, shape, bit_depth) for plane, shape in zip(readable.planes, shapes, strict=True)]
-        beside = picture.side_data
-        if len(beside) and (matrix := beside.get("DISPLAYMATRIX")) is not None:
-            turn = np.frombuffer(bytes(matrix), np.int32)  # type: ignore[call-overload]
+        if (turn := _turn(picture)) is not None:
             planes = [upright(plane, turn) for plane in planes]
         full_range = layout == "rgb24" or name.startswith("yuvj") or readable.color_range == FULL_RANGE
         unnamed = "bt709" if height >= HD_HEIGHT_PX else "bt601"
@@ -99,6 +100,15 @@ class PlaneReader:
             return reformatter.reformat(picture, format=wanted, threads=1)
         except (FFmpegError, ValueError, OSError) as error:
             raise SourceError(f"pixel format {given.name!r} cannot be converted; give video in yuv420p") from error
+
+
+def _turn(picture: VideoFrame) -> np.ndarray | None:
+    """The picture's display matrix, int32 [9], where it has one."""
+    # Not `picture.side_data`: the picture would keep it, and it the picture, and only a garbage collection could free
+    # the two. By then hundreds of pictures have piled up, a gigabyte at 720 rows.
+    beside: Mapping[str, Buffer] = SideDataContainer(picture)  # type: ignore[call-arg]
+    matrix = beside.get("DISPLAYMATRIX") if len(beside) else None
+    return None if matrix is None else np.frombuffer(bytes(matrix), np.int32)
 
 
 def _view(plane: VideoPlane, shape: tuple[int, ...], bit_depth: int) -> np.ndarray:
