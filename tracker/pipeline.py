@@ -35,6 +35,7 @@ from tracker.smooth import Filtered, Smoother, SmoothSettings
 from tracker.smooth.estimate import Estimator
 from tracker.source import Source
 from tracker.source.frame import Frame
+from tracker.wait import waited
 
 STAGES = ("find", "regress", "refine", "smooth")
 
@@ -75,7 +76,8 @@ class Pipeline:
         self._size = (0, 0)
         self._camera = Camera.from_fov(640, 480, vertical_fov_deg)
         self.fits: dict[int, Fit] = {}
-        """The last raw fit of each track; overwritten by the next frame."""
+        """The last raw fit of each track, and what the filter made of it; overwritten by the next frame."""
+        self.filtered: dict[int, Filtered] = {}
         self._faces: dict[int, Face] = {}
 
     @property
@@ -102,6 +104,7 @@ class Pipeline:
         self.calibrator.reset()
         self._faces.clear()
         self.fits.clear()
+        self.filtered.clear()
 
     def track(self, frame: Frame) -> tuple[Face, ...]:
         """The faces of one frame of a stream, by track; a frame without time is an image of its own."""
@@ -120,7 +123,7 @@ class Pipeline:
         seen = [(track, fits[track.track_id]) for track in tracks if track.track_id in fits]
         smoothed = self._timed("smooth", self.smoother, [fit for _, fit in seen], now_seconds)
         for (track, fit), filtered in zip(seen, smoothed, strict=True):
-            self.fits[track.track_id] = fit
+            self.fits[track.track_id], self.filtered[track.track_id] = fit, filtered
             self._faces[track.track_id] = self._estimate(track, fit, filtered, camera)
         faces = tuple(self._as_of_now(track, camera, now_seconds) for track in tracks)
         self._forget_all_but({track.track_id for track in tracks if track.state != TrackState.LOST})
@@ -188,7 +191,7 @@ class Pipeline:
             self.smoother.drop(track_id)
             self.estimator.drop(track_id)
             self.calibrator.drop(track_id)
-            del self._faces[track_id], self.fits[track_id]
+            del self._faces[track_id], self.fits[track_id], self.filtered[track_id]
 
     def _timed(self, stage: str, call: Callable[..., Any], *args: Any) -> Any:
         started = monotonic_ns()
@@ -250,9 +253,7 @@ def run(
     started, frames, with_faces = monotonic_ns(), 0, 0
     gc.freeze()
     try:
-        for frame in source:
-            faces = pipeline.track(frame)
-            camera = pipeline.camera_for(frame)
+        for frame, camera, faces in waited(pipeline, source):
             publisher.publish(header_of(frame, camera, publisher.source_id, pipeline.ahead_ns), faces)
             frames += 1
             with_faces += any(face.confidence > 0 for face in faces)

@@ -63,6 +63,11 @@ def state_size(numbers: int, groups: int) -> int:
     return REST + MODES * groups + (3 + 5 * MODES) * (numbers + 6)
 
 
+def shares_of(state: np.ndarray, groups: int) -> np.ndarray:
+    """float64 [G, 3]: how likely each group is still, drifts or moves; a view."""
+    return state[REST : REST + MODES * groups].reshape(groups, MODES)
+
+
 def start_anew(state: np.ndarray) -> None:
     """Forget the past: the next sample is taken as it is."""
     state[STARTED] = 0.0

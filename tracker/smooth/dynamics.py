@@ -7,7 +7,7 @@ in `facewire bench smoothing`. It knows the blocks of a fit, but neither tracks 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -54,6 +54,10 @@ TURN = _Motion(1.1e-08, 0.00012, 1.4e03, 11, 14, 2.6e-07, 0.8)
 """Radians."""
 
 
+BACKWARDS_SPEED = (5.0, 1.0, 3.0, 4.0)
+"""Of shapes, log size, place and turn: what begins in the middle of a motion has any speed."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Dynamics:
     """What the kernel takes, C = 58 channels: the shapes, log size, place (2) and turn (3)."""
@@ -72,6 +76,13 @@ class Dynamics:
     """float64 [6]."""
     noise_share: np.ndarray
     """float64 [C]: of the network's deviations, the part that is noise."""
+
+
+def backwards(of: Dynamics) -> Dynamics:
+    """The same for a filter that begins where the present is and runs into the past, without losing its speed."""
+    table = of.dynamics.copy()
+    table[SPEED + 1] = np.repeat(BACKWARDS_SPEED, (len(GROUP_OF), 1, 2, 3))
+    return replace(of, dynamics=table, coasting=table)
 
 
 def dynamics_of(settings: SmoothSettings) -> Dynamics:

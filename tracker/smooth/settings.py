@@ -14,6 +14,7 @@ from tracker.errors import SettingsError
 EXPRESSION_GROUPS = ("lids", "gaze", "brows", "mouth", "jaw", "cheeks")
 GROUPS = (*EXPRESSION_GROUPS, "rotation", "translation")
 MOST_AHEAD_MS = 200.0
+MOST_LOOK_AHEAD = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,8 @@ class SmoothSettings:
     """For where the head is, and its size."""
     ahead_ms: float = 0.0
     """Publish what will be so much later, such as when a display shows it; every message says so."""
+    look_ahead_frames: int = 0
+    """Wait for so many frames and let them correct each estimate: steadier, and that much later. Not for live use."""
     gap_seconds: float = 0.5
     """A track not seen for longer starts anew."""
 
@@ -52,5 +55,11 @@ class SmoothSettings:
                 raise SettingsError(f"smoothing of {name} {value}; give 0.01 to 100, 1 is the default")
         if not 0.0 <= self.ahead_ms <= MOST_AHEAD_MS:
             raise SettingsError(f"ahead_ms {self.ahead_ms}; give 0 to {MOST_AHEAD_MS:.0f}")
+        if not 0 <= self.look_ahead_frames <= MOST_LOOK_AHEAD:
+            raise SettingsError(f"look_ahead_frames {self.look_ahead_frames}; give 0 to {MOST_LOOK_AHEAD}")
+        if self.look_ahead_frames and self.ahead_ms:
+            raise SettingsError(
+                f"ahead_ms {self.ahead_ms} and look_ahead_frames {self.look_ahead_frames}; predict or wait, not both"
+            )
         if not self.gap_seconds > 0:
             raise SettingsError(f"gap_seconds {self.gap_seconds}; it must be above 0")

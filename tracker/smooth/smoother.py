@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+import numpy as np
+
 from tracker.kernels.backend import choose
 from tracker.kernels.imm import Imm
 from tracker.smooth.settings import SmoothSettings
@@ -39,6 +41,10 @@ class Smoother:
         if track is None:
             track = self._tracks[fit.track_id] = TrackFilter(self.settings, self._imm)
         return track(fit, pts_seconds)
+
+    def shares(self, track_id: int) -> np.ndarray:
+        """float64 [7, 3]: how likely each group of a track is still, drifts or moves; a view."""
+        return self._tracks[track_id].shares
 
     def coast(self, track_id: int, pts_seconds: float) -> Filtered:
         """What is likely of a track that is not seen now; it must have been seen before."""

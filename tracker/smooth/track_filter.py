@@ -15,8 +15,8 @@ import numpy as np
 
 from tracker.face.expression import GROUP_OF
 from tracker.kernels.backend import choose
-from tracker.kernels.imm import Imm, start_anew, state_size
-from tracker.smooth.dynamics import HEAD, INTER_OCULAR_MM, dynamics_of
+from tracker.kernels.imm import Imm, shares_of, start_anew, state_size
+from tracker.smooth.dynamics import HEAD, INTER_OCULAR_MM, Dynamics, dynamics_of
 from tracker.smooth.settings import SmoothSettings
 
 _E = len(GROUP_OF)
@@ -63,10 +63,12 @@ class Filtered:
 class TrackFilter:
     """The state of one track."""
 
-    def __init__(self, settings: SmoothSettings, imm: Imm | None = None) -> None:
+    def __init__(
+        self, settings: SmoothSettings, imm: Imm | None = None, constants: Dynamics | None = None
+    ) -> None:  # fmt: skip
         self._settings = settings
         self._imm = imm or choose().imm
-        self._constants = dynamics_of(settings)
+        self._constants = dynamics_of(settings) if constants is None else constants
         self._state = np.zeros(state_size(_E, HEAD + 1))
         self._variance = np.zeros(_CHANNELS)
         self._sample = np.zeros(_E, np.float32), np.eye(3), np.zeros(2)
@@ -74,6 +76,11 @@ class TrackFilter:
         self._expression, self._std = np.zeros(_E, np.float32), np.zeros(_CHANNELS, np.float32)
         self._seconds: float | None = None
         self._seen_seconds: float | None = None
+
+    @property
+    def shares(self) -> np.ndarray:
+        """float64 [7, 3]: how likely each group is still, drifts or moves. A view, to be read or set."""
+        return shares_of(self._state, HEAD + 1)
 
     def reset(self) -> None:
         """Forget the track's past."""

@@ -1,0 +1,78 @@
+"""Waiting for later frames: nothing changes without it, and with it every frame leaves once, in order, steadier."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from tracker.detect.finder import FindSettings
+from tracker.errors import SettingsError
+from tracker.pipeline import Pipeline
+from tracker.smooth import SmoothSettings
+from tracker.source import frame_from_image
+from tracker.source.frame import Frame
+from tracker.wait import Tracked, waited
+
+CLIP = Path(__file__).resolve().parents[1] / "tracker" / "assets" / "demo.mp4"
+
+
+@pytest.fixture(scope="module")
+def noisy() -> list[Frame]:
+    """A face that stands still for a while, then shifts evenly, under sensor noise: frames of 30 a second."""
+    with av.open(CLIP) as container:
+        rgb = next(f.to_ndarray(format="rgb24") for k, f in enumerate(container.decode(video=0)) if k == 30)
+    rng, frames = np.random.default_rng(0), []
+    for k in range(40):
+        picture = np.roll(rgb, max(0, k - 20) * 3, axis=1)
+        grain = np.rint(picture + rng.normal(0, 8, picture.shape)).clip(0, 255).astype(np.uint8)
+        frames.append(replace(frame_from_image(grain), pts=k, time_base=Fraction(1, 30), index=k))
+    return frames
+
+
+def leave(frames: list[Frame], look_ahead: int, **settings: float) -> list[Tracked]:
+    pipeline = Pipeline(FindSettings(), SmoothSettings(look_ahead_frames=look_ahead, **settings))
+    return list(waited(pipeline, frames))
+
+
+def test_every_frame_leaves_once_and_in_order(noisy: list[Frame]) -> None:
+    for count in (0, 3, 30):
+        assert [frame.index for frame, _, _ in leave(noisy[:12], count)] == list(range(12))
+
+
+def test_without_looking_ahead_a_frame_leaves_before_the_next_is_asked_for(noisy: list[Frame]) -> None:
+    asked = 0
+
+    def counted() -> Iterator[Frame]:
+        nonlocal asked
+        for frame in noisy[:5]:
+            asked += 1
+            yield frame
+
+    for number, _ in enumerate(waited(Pipeline(), counted())):
+        assert asked == number + 1
+
+
+def test_later_frames_correct_earlier_ones(noisy: list[Frame]) -> None:
+    """Rest, then an even shift of 3 px a frame, whose beginning a calm filter learns of late."""
+    away = {}
+    for count in (0, 2):
+        x = np.array([faces[0].landmarks_px[4, 0] for _, _, faces in leave(noisy, count, calm=20.0)])
+        off = x - np.maximum(0, np.arange(40) - 20) * 3.0
+        away[count] = off - np.median(off[8:20])
+    begins = slice(21, 27)
+    assert np.abs(away[2][begins]).mean() < 0.9 * np.abs(away[0][begins]).mean(), away
+    # What nothing follows cannot be corrected.
+    assert away[2][-1] == pytest.approx(away[0][-1], abs=1.0)
+
+
+@pytest.mark.parametrize("change", [{"look_ahead_frames": -1}, {"look_ahead_frames": 99},
+                                    {"look_ahead_frames": 2, "ahead_ms": 10.0}])  # fmt: skip
+def test_what_cannot_be_is_named(change: dict[str, float]) -> None:
+    with pytest.raises(SettingsError, match="look_ahead_frames"):
+        SmoothSettings(**change)
