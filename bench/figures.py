@@ -192,8 +192,43 @@ def _detector(result: dict[str, Any]) -> list[Row]:
     ]
 
 
-_PICTURES = {"end_to_end.png": "How late the messages of frames are, down to the rarest"}
+_PICTURES = {
+    "smoothing.png": "Jitter at rest over lag in motion: each method at all its settings",
+    "end_to_end.png": "How late the messages of frames are, down to the rarest",
+}
 """Shown below the table where a bench has drawn them."""
+_TREMBLE = {
+    "rendered": "rendered people whose motion is known", "three faces": "three of them in one picture",
+    "photographs": "photographs panned, then still, under sensor noise",
+}  # fmt: skip
+_UNITS = {"landmarks": "px", "pose": "degrees", "shapes": "of 1"}
+
+
+def _smoothing(result: dict[str, Any]) -> list[Row]:
+    shown = {
+        (p["part"], p["what"], p["method"]): p for p in result["points"] if p["is_default"] or p["setting"] is None
+    }
+
+    def cell(part: str, what: str, method: str) -> str:
+        point = shown.get((part, what, method))
+        if point is None or point["jitter"] is None or point["lag_ms"] is None:
+            return ""
+        return f"{point['jitter']:.2g} {_UNITS[what]}, {point['lag_ms']:.0f} ms"
+
+    rows = [
+        (f"{people}: tremble of {what} at rest, lag in motion", cell(part, what, "Facewire"),
+         f"{peer} (its video mode)" if (peer := cell(part, what, "MediaPipe VIDEO")) else "")
+        for part, people in _TREMBLE.items() for what in (_UNITS if part == "rendered" else ("landmarks",))
+        if (part, what, "Facewire") in shown
+    ]  # fmt: skip
+    kept = result["blink_kept"].get("Facewire")
+    if kept is not None:
+        peer = result["blink_kept"].get("MediaPipe VIDEO")
+        rows.append(("depth that is left of a blink of two frames", _percent(kept, 0), "" if peer is None else
+                     f"{_percent(peer, 0)} (its video mode by its image mode)"))  # fmt: skip
+    return rows
+
+
 _ROWS: dict[str, Callable[[dict[str, Any]], list[Row]]] = {
     "latency": _latency,
     "end_to_end": _end_to_end,
@@ -204,6 +239,7 @@ _ROWS: dict[str, Callable[[dict[str, Any]], list[Row]]] = {
     "repeatability": _repeatability,
     "synthetic": _synthetic,
     "refine": _refine,
+    "smoothing": _smoothing,
     "detector": _detector,
 }
 """Result -> its rows, in the README's order."""

@@ -147,6 +147,18 @@ class Rehearsal:
         for video, signal in peers.items():
             if signal is not None:
                 self.add(part, VIDEO if video else IMAGE, None, _scores(signal, truth))
+        smooth, plain = peers[True], peers[False]
+        if (
+            part == "rendered"
+            and smooth is not None
+            and plain is not None
+            and len(smooth.seconds) == len(plain.seconds)
+        ):
+            # MediaPipe's own input to its filter cannot be had; its image mode is what it says without one.
+            left = rhythm.kept(
+                plain.expression[:, lids], smooth.expression[:, lids], smooth.seconds, motions.BLINK_SECONDS
+            )
+            self.blinks.setdefault(VIDEO, []).append(left)
 
     def three(self, stage: Any) -> None:
         """Three people side by side in one picture: does anybody smooth all of them?"""
