@@ -218,3 +218,21 @@ def test_importing_the_package_loads_nothing_heavy():
     code = f"import sys, tracker; tracker.ARKIT_NAMES; print([m for m in {heavy} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_face_that_vanishes_is_coasted_ever_less_surely(rgb):
+    made = tracker.Tracker()
+    for k in range(12):
+        last = made.track(rgb[40 + k], pts_seconds=k / 30)[0]
+    black, coasted = np.zeros_like(rgb[0]), []
+    for k in range(12, 20):
+        faces = made.track(black, pts_seconds=k / 30)
+        if not faces or faces[0].state != TrackState.COASTING:
+            break
+        coasted.append(faces[0])
+    assert len(coasted) >= 3
+    assert all(face.confidence == 0 and not face.region_confidence.any() for face in coasted)
+    doubts = [face.deviation.rotation_rad for face in (last, *coasted)]
+    assert (np.diff(doubts) > 0).all()
+    assert all(np.isfinite(face.landmarks_px).all() for face in coasted)
+    np.testing.assert_array_equal(coasted[-1].blendshapes_raw, last.blendshapes_raw)
