@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -83,7 +84,7 @@ class Fit:
         return crop_from_picture @ self.rotation, center_px, self.scale_px_per_mm * zoom
 
     def placed(
-        self, roi: Roi, side_px: int, rotation: np.ndarray, center_px: np.ndarray, scale: float, **others: np.ndarray
+        self, roi: Roi, side_px: int, rotation: np.ndarray, center_px: np.ndarray, scale: float, **others: Any
     ) -> Fit:  # fmt: skip
         """The same head with the pose that a crop of that square sees (undoes `within`), and `others` replaced."""
         cos, sin, zoom = math.cos(roi.roll_rad), math.sin(roi.roll_rad), roi.side_px / side_px
