@@ -179,9 +179,9 @@ class Rehearsal:
                 for method, setting in self.methods(swept=False):
                     signal = _signal(method.run(trace, setting), self.estimator)
                     self.add("three faces", method.name, setting, _scores(signal, truth))
-        for signal, truth in zip(_three_peers(pictures, times, self.teacher, width), truths, strict=True):
-            if signal is not None:
-                self.add("three faces", VIDEO, None, _scores(signal, truth))
+        for peer, truth in zip(_three_peers(pictures, times, self.teacher, width), truths, strict=True):
+            if peer is not None:
+                self.add("three faces", VIDEO, None, _scores(peer, truth))
         self.say(1, 1, "three faces")
 
     def photographs(self, paths: Sequence[Path]) -> None:

@@ -87,8 +87,8 @@ def conclude(people: int, scores: Table, blinks: dict[str, list[float]]) -> Resu
     defaults = {(method.name, method.default) for method in METHODS}
     points = tuple(
         Point(
-            part, method, setting, what, *(float(np.nanmean([one[what][k] for one in rows])) for k in (0, 1)),
-            (method, setting) in defaults,
+            part, method, setting, what, *np.nanmean(_columns(rows, what), 0).tolist(),
+            is_default=(method, setting) in defaults,
         )
         for (part, method, setting), rows in scores.items() for what in WHATS
     )  # fmt: skip

@@ -70,9 +70,10 @@ def _seen(pipeline: Pipeline, faces: Sequence[Face]) -> dict[int, tuple[Fit, Fil
 
 def _copied(fit: Fit) -> Fit:
     """A fit whose arrays are its own."""
-    own = {name: np.array(getattr(fit, name)) for name in
-           ("expression", "identity", "expression_std", "region_confidence")}  # fmt: skip
-    return replace(fit, **own)
+    return replace(
+        fit, expression=fit.expression.copy(), identity=fit.identity.copy(), expression_std=fit.expression_std.copy(),
+        region_confidence=fit.region_confidence.copy(),
+    )  # fmt: skip
 
 
 class _Corrector:

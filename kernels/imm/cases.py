@@ -44,8 +44,9 @@ class Case:
         state = np.zeros(state_size(self.numbers, 3))
         speeds = rng.normal(0, 0.4, channels)
         for step in range(self.steps):
-            filled = np.empty((3, 3)), np.empty(2), np.empty(self.numbers, np.float32), np.empty(channels, np.float32)
-            imm(*fixed, *_sample(rng, self.numbers, speeds, step / 30), 1 / 30, 0.0, True, state, *filled)
+            scratch = np.empty((3, 3)), np.empty(2), np.empty(self.numbers, np.float32), np.empty(channels, np.float32)
+            sample: tuple[Any, ...] = _sample(rng, self.numbers, speeds, step / 30)
+            imm(*fixed, *sample, 1 / 30, 0.0, True, state, *scratch)  # type: ignore[call-arg]
         numbers, rotation, place, size, variance = _sample(rng, self.numbers, speeds, self.steps / 30)
         if self.bad:
             numbers[0], rotation, place[1], size = np.nan, np.full((3, 3), np.inf), np.nan, -1.0
