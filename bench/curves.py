@@ -19,7 +19,7 @@ PANEL_PX, LEFT_PX, TOP_PX, BETWEEN_PX, BELOW_PX = (330, 260), 70, 64, 62, 44
 LATEST_MS = 60.0
 _PAPER, _GRID, _WORDS = (255, 255, 255), (228, 228, 228), (40, 40, 40)
 _INKS = {
-    "Facewire": (36, 106, 178), "One-Euro": (206, 92, 60), "Kalman, constant velocity": (96, 150, 60),
+    "Facewire": (36, 106, 178), "One-Euro": (206, 92, 60), "constant velocity": (96, 150, 60),
     "running average": (140, 90, 170), VIDEO: (20, 20, 20), IMAGE: (130, 130, 130), RAW: (180, 180, 180),
 }  # fmt: skip
 UNITS = {"landmarks": "px", "pose": "degrees", "shapes": "coefficients"}
@@ -72,11 +72,16 @@ def _panel(picture: np.ndarray, left: int, title: str, points: Sequence[Point]) 
                 ink.box(picture, left, y, (wide, 1), _GRID)
                 ink.text(picture, left - 6 * 7, y - 4, f"{10.0**level:.3g}"[:6], _WORDS)
     for method in dict.fromkeys(p.method for p in shown):
-        _curve(picture, [place(p) for p in shown if p.method == method], _INKS.get(method, _WORDS))
+        _curve(picture, [place(p) for p in shown if p.method == method], _ink(method))
     for point in shown:
         if point.setting is None or point.is_default:
             x, y = place(point)
-            ink.thick_line(picture, np.array([x, y]), np.array([x, y]), _INKS.get(point.method, _WORDS), 9.0)
+            ink.thick_line(picture, np.array([x, y]), np.array([x, y]), _ink(point.method), 9.0)
+
+
+def _ink(method: str) -> tuple[int, int, int]:
+    """A method's colour; variants of one have the same."""
+    return _INKS.get(method) or _INKS.get(method.split(",")[0], _WORDS)
 
 
 def _curve(picture: np.ndarray, places: Sequence[np.ndarray], rgb: tuple[int, int, int]) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -77,10 +78,10 @@ ONE_EURO_BETA = np.concatenate([np.full(52, 7.0), np.full(6, 30.0)])
 """Hz, and Hz per coefficient, inter-ocular distance or radian a second: the settings that this tracker once shipped."""
 
 
-def one_euro(trace: Trace, calm: float) -> Trace:
+def one_euro(trace: Trace, calm: float, eager: float = 1.0) -> Trace:
     """Casiez, Roussel, Vogel: "1 Euro Filter" (CHI 2012), per channel, with the true time step.
 
-    Both numbers are divided by `calm`: slower at rest, and slower to wake.
+    Both numbers are divided by `calm`, slower at rest and slower to wake; the second is multiplied by `eager`.
     """
     last, speed, estimate = (np.zeros(58) for _ in range(3))
 
@@ -90,7 +91,7 @@ def one_euro(trace: Trace, calm: float) -> Trace:
             return estimate.copy()
         speed[:] += (1 - np.exp(-2 * np.pi * 1.5 * dt)) * ((sample - last) / dt - speed)
         last[:] = sample
-        cutoff = (ONE_EURO_CUTOFF_HZ + ONE_EURO_BETA * np.abs(speed)) / calm
+        cutoff = (ONE_EURO_CUTOFF_HZ + eager * ONE_EURO_BETA * np.abs(speed)) / calm
         estimate[:] += (1 - np.exp(-2 * np.pi * cutoff * dt)) * (sample - estimate)
         return estimate.copy()
 
@@ -143,10 +144,13 @@ def running_average(trace: Trace, keep: float) -> Trace:
     return _by_channel(trace, step)
 
 
+_CALM = (0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
 METHODS = (
     Method("Facewire", (0.25, 0.5, 0.7, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0), 1.0, ours),
-    Method("One-Euro", (0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0), 1.0, one_euro),
-    Method("Kalman, constant velocity", (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0), 1.0, constant_velocity),
+    Method("One-Euro", _CALM, 1.0, one_euro),
+    Method("One-Euro, sluggish", _CALM, 1.0, partial(one_euro, eager=0.2)),
+    Method("One-Euro, eager", _CALM, 1.0, partial(one_euro, eager=5.0)),
+    Method("constant velocity", (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0), 1.0, constant_velocity),
     Method("running average", (0.05, 0.2, 0.4, 0.6, 0.75, 0.85, 0.9), 0.2, running_average),
 )
-"""Each over its knob; OpenSeeFace keeps a fifth."""
+"""Each over its knob; One-Euro has two, so there are three of it. OpenSeeFace keeps a fifth."""

@@ -44,7 +44,8 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Advantage:
-    """Our least jitter by One-Euro's, both at most so late; over people, with 95% of bootstraps between the two."""
+    """Our least jitter by One-Euro's at any of its settings, both at most so late; over people, with 95% of bootstraps
+    between the two."""
 
     what: str
     lag_ms: float
@@ -84,7 +85,7 @@ class Result:
 
 def conclude(people: int, scores: Table, blinks: dict[str, list[float]]) -> Result:
     """Means, and what they say about us and the others."""
-    defaults = {(method.name, method.default) for method in METHODS}
+    defaults = {(method.name, method.default) for method in METHODS if "," not in method.name}
     points = tuple(
         Point(
             part, method, setting, what, *np.nanmean(_columns(rows, what), 0).tolist(),
@@ -144,7 +145,7 @@ def _advantages(scores: Table) -> Iterator[Advantage]:
     by_method = {
         name: np.array([
             [one[what] for what in WHATS for one in rows] for (part, method, _), rows in scores.items()
-            if part == "rendered" and method == name
+            if part == "rendered" and method.startswith(name)
         ])
         for name in (OURS, RIVAL)
     }  # fmt: skip
