@@ -17,6 +17,8 @@ WHATS = ("landmarks", "pose", "shapes")
 VIDEO, IMAGE, OURS, RIVAL, RAW = "MediaPipe VIDEO", "MediaPipe IMAGE", "Facewire", "One-Euro", "raw"
 LAGS_MS = (5.0, 10.0, 20.0, 33.0, 50.0, 100.0)
 BOOTSTRAPS = 1000
+NOTHING = 1e-6
+"""A jitter that is none: shapes that rest at 0 may not tremble at all, by either filter."""
 Scores = dict[str, tuple[float, float]]
 """What -> jitter and lag of one person."""
 Table = dict[tuple[str, str, float | None], list[Scores]]
@@ -158,7 +160,9 @@ def _advantages(scores: Table) -> Iterator[Advantage]:
         of = {name: rows[:, number * people : (number + 1) * people] for name, rows in by_method.items()}
         for most in LAGS_MS:
             limit = most + base
-            ratios = np.array([_least(of[OURS], d, limit) / _least(of[RIVAL], d, limit) for d in draws])
+            ratios = np.array([
+                (_least(of[OURS], d, limit) + NOTHING) / (_least(of[RIVAL], d, limit) + NOTHING) for d in draws
+            ])  # fmt: skip
             low, high = np.nanquantile(ratios[1:], (0.025, 0.975))
             yield Advantage(what, most, float(ratios[0]), float(low), float(high))
 
