@@ -1,9 +1,9 @@
 """How faces move: the constants of the `imm` kernel for one head, in its order of channels.
 
 They were fitted on rendered people, whose motion is known, and on slow turns and slowly growing shapes with the noise
-that was found at rest: for little jitter at rest, little lag and little error at every speed. Mouth and jaw were then given half
-of the noise that the fit found, which costs no calm and follows speech more closely. None of these people is
-in `facewire bench smoothing`. It knows the blocks of a fit, but neither tracks nor time.
+that was found at rest: for little jitter at rest, little lag and little error at every speed. Mouth and jaw were then
+given half of the noise that the fit found, which costs no calm and follows speech more closely. None of these people
+is in `facewire bench smoothing`. It knows the blocks of a fit, but neither tracks nor time.
 """
 
 from __future__ import annotations
