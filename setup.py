@@ -24,7 +24,7 @@ CORE = [
     "click>=8.1",
 ]
 EXTRAS = {
-    "gpu": ["torch>=2.13", "triton>=3.7", "cupy-cuda13x>=14.2", "nvidia-cuda-nvrtc>=13.0,<14"],
+    "gpu": ["torch>=2.13", "triton>=3.7", "cupy-cuda13x>=14.2", "nvidia-cuda-nvrtc>=13.0,<14", "onnx>=1.19"],
     "train": ["torch>=2.13", "mediapipe>=1.2,<2", "onnx>=1.19", "scipy>=1.14"],
     "bench": ["mediapipe>=1.2,<2", "openvino>=2026.0", "hdrhistogram>=0.10.8"],
     "view": ["open3d>=0.20"],

@@ -44,6 +44,8 @@ _CASES = {
     "linearize": ("linearize", "arguments"),
     "gauss_newton": ("gauss_newton", "arguments"),
     "crop_nv12": ("crop_nv12", "arguments"),
+    "heads": ("heads", "arguments"),
+    "follow": ("follow", "arguments"),
 }
 
 

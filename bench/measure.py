@@ -17,7 +17,10 @@ import numpy as np
 from tracker.errors import SettingsError
 
 # What a figure may depend on; the ones that are not installed are left out.
-_DISTRIBUTIONS = ("facewire", "numpy", "numba", "av", "pyzmq", "openvino", "onnxruntime", "mediapipe", "hdrhistogram")
+_DISTRIBUTIONS = (
+    "facewire", "numpy", "numba", "av", "pyzmq", "openvino", "onnxruntime", "mediapipe", "hdrhistogram", "torch",
+    "triton", "cupy-cuda13x",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,6 +43,7 @@ ROWS = tuple(_CONTRACTS)
 """What the live loop uses."""
 _LATER: dict[str, tuple[str, str]] = {
     "shade_gradient": ("shade_gradient", "ShadeGradient"), "crop_nv12": ("crop_nv12", "CropNv12"),
+    "heads": ("heads", "Heads"), "follow": ("follow", "Follow"),
 }  # fmt: skip
 LATER_ROWS = tuple(_LATER)
 """What is loaded, and compiled, only when `operator` is asked for it."""
@@ -100,6 +101,8 @@ _TABLE: dict[str, dict[str, tuple[str, str]]] = {
         "reference": ("crop_nv12.reference", "crop"), "numba": ("crop_nv12._numba", "Crop"),
         "cupy": ("crop_nv12._cupy", "Crop"),
     },
+    "heads": {"reference": ("heads.reference", "heads"), "cupy": ("heads._cupy", "Find")},
+    "follow": {"reference": ("follow.reference", "follow"), "cupy": ("follow._cupy", "Filters")},
 }  # fmt: skip
 _COMPILED = (
     ("project._numba", "project"), ("morph._numba", "morph"), ("lift._numba", "lift"), ("align._numba", "align"),
@@ -190,8 +193,11 @@ def _machine_code(row: str) -> str:
 
 def _device(row: str) -> str:
     """The version of triton and the device. Raises ImportError, or BackendUnavailable where there is no device."""
-    import torch
     import triton
+
+    if triton.knobs.runtime.interpret:
+        return f"triton {triton.__version__}, interpreted on the processor: slow"
+    import torch
 
     if not torch.cuda.is_available():
         raise BackendUnavailable(f"{row} on triton: torch {torch.__version__} finds no CUDA device here; use auto")

@@ -32,6 +32,17 @@ RULES: list[tuple[str, tuple[str, ...], set[str] | None]] = [
         ("tracker.publish", "tracker.control", "tracker.wire", "tracker.face", "tracker.errors", "tracker.clock"),
         {"numpy", "zmq"},
     ),
+    (
+        r"tracker\.device",
+        (
+            "tracker.device",
+            *(f"tracker.{room}" for room in STAGES),
+            "tracker.face",
+            "tracker.kernels",
+            "tracker.errors",
+        ),
+        {"numpy", "torch", "cupy", "onnx"},
+    ),
     (r"tracker\.distill", ("tracker",), None),
     (r"tracker\.bench", ("tracker",), None),
     # The demo starts the pipeline and the preview draws on its frames; no other client reaches the stages.
@@ -143,7 +154,15 @@ def test_runtime_never_imports_the_offline_rooms_on_import() -> None:
         for wanted in imports(name, path, top_level_only=True):
             offline = any(under(wanted, f"tracker.{room}") for room in ("distill", "bench"))
             assert not offline, f"{name} imports {wanted} at its top; load it inside the command"
-            assert wanted.split(".")[0] not in {"torch", "mediapipe", "cv2", "scipy"} or "kernels" in name, name
+            asked_for = "kernels" in name or under(name, "tracker.device")
+            assert wanted.split(".")[0] not in {"torch", "mediapipe", "cv2", "scipy"} or asked_for, name
+
+
+def test_the_devices_room_is_entered_only_when_asked_for() -> None:
+    for name, path in MODULES.items():
+        if not any(under(name, f"tracker.{room}") for room in ("device", "bench")):
+            for wanted in imports(name, path, top_level_only=True):
+                assert not under(wanted, "tracker.device"), f"{name} imports {wanted} at its top"
 
 
 def test_no_module_is_a_drawer() -> None:
@@ -159,8 +178,9 @@ def test_every_module_says_what_it_does() -> None:
 
 
 def test_environment_is_read_only_by_the_command_line() -> None:
-    """Settings come from above. The teacher may quieten its own library before loading it."""
-    allowed = {"tracker.cli", "tracker.distill.teacher", "tracker.bench.peers"}
+    """Settings come from above. The teacher may quieten its own library before loading it, and Triton's interpreter can
+    be asked for in no other way."""
+    allowed = {"tracker.cli", "tracker.distill.teacher", "tracker.bench.peers", "tracker.bench.interpreted"}
     for name, path in MODULES.items():
         if name not in allowed and not under(name, "tracker.distill"):
             assert not re.search(r"os\.(environ|getenv)", path.read_text(encoding="utf-8")), name

@@ -45,6 +45,11 @@ def test_every_frame_leaves_once_and_in_order(noisy: list[Frame]) -> None:
         assert [frame.index for frame, _, _ in leave(noisy[:12], count)] == list(range(12))
 
 
+def test_a_device_does_not_wait() -> None:
+    with pytest.raises(SettingsError, match="look_ahead_frames 3 with a device.*; leave out --smooth-look-ahead"):
+        Pipeline(smooth=SmoothSettings(look_ahead_frames=3), device=lambda **_: None)
+
+
 def test_without_looking_ahead_a_frame_leaves_before_the_next_is_asked_for(noisy: list[Frame]) -> None:
     asked = 0
 

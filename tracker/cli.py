@@ -11,6 +11,7 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -102,6 +103,7 @@ def run(source: str, preview: Path | None, render: str | None, **flags: Any) -> 
         facewire run v4l2:/dev/video0 --max-faces 2 --source-id desk
         facewire run v4l2:/dev/video0 --profile anna.json    (see: facewire calibrate)
         facewire run v4l2:/dev/video0 --bind tcp://0.0.0.0:5570 --control tcp://0.0.0.0:5571
+        facewire run talk.mp4 --device cuda --max-faces 8
         ffmpeg -i talk.mp4 -f mpegts - | facewire run -
     """
     from tracker import pipeline, publish
@@ -112,10 +114,14 @@ def run(source: str, preview: Path | None, render: str | None, **flags: Any) -> 
     publishing = build(PublishSettings, flags)
     if render and not preview:
         raise SettingsError(f"--render {render} without --preview; say where the video goes: --preview {render}.mp4")
+    track = build(TrackSettings, flags)
+    device = _device(track.device)
+    reading = build(sources.SourceSettings, flags)
+    reading = replace(reading, decode=reading.decode or ("auto" if device else "cpu"))
     with ExitStack() as open_parts:
-        video = open_parts.enter_context(sources.open_source(source, build(sources.SourceSettings, flags)))
+        video = open_parts.enter_context(sources.open_source(source, reading))
         _warm_up()
-        built = _pipeline(flags, build(CalibrateSettings, flags))
+        built = _pipeline(flags, build(CalibrateSettings, flags), device)
         mirror = built.model if publishing.mirror else None
         named = (publishing.bind, publishing.source_id, built.model.hash, built.model.version)
         publisher = open_parts.enter_context(publish.Publisher(*named, build(publish.FeedSettings, flags), mirror))
@@ -132,7 +138,19 @@ def run(source: str, preview: Path | None, render: str | None, **flags: Any) -> 
         click.echo(f"wrote {preview}")
 
 
-def _pipeline(flags: dict[str, Any], calibrate: Any) -> Any:
+def _device(name: str) -> Callable[..., Any] | None:
+    """What puts known faces on a device; None for the processor. Raises BackendUnavailable before anything opens."""
+    if name == "cpu":
+        return None
+    from tracker.device.readiness import cuda_device
+
+    cuda_device()
+    from tracker.device.faces import on_cuda
+
+    return on_cuda
+
+
+def _pipeline(flags: dict[str, Any], calibrate: Any, device: Callable[..., Any] | None = None) -> Any:
     from tracker import pipeline
     from tracker.detect.finder import FindSettings
     from tracker.refine.sharpen import RefineSettings
@@ -142,7 +160,9 @@ def _pipeline(flags: dict[str, Any], calibrate: Any) -> Any:
     assets = pipeline.Assets(track.face_model, track.student, track.detector)
     find, smooth = build(FindSettings, flags), build(SmoothSettings, flags, "smooth")
     refine = build(RefineSettings, flags, "refine")
-    return pipeline.Pipeline(find, smooth, track.vertical_fov_deg, assets, track.backend, refine, calibrate)
+    return pipeline.Pipeline(
+        find, smooth, track.vertical_fov_deg, assets, track.backend, refine, calibrate, device
+    )  # fmt: skip
 
 
 def _preview(

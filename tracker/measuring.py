@@ -47,6 +47,11 @@ BENCHES = {
         "facewire bench smoothing data --teacher face_landmarker.task --figure smoothing.png",
     ),
     "kernels": ("Every backend of every kernel, or of one.", "facewire bench kernels crop_roi"),
+    "gpu": (
+        "What an NVIDIA GPU brings: pictures a second, whole frames by the batch, decoded to received. Without one it "
+        "compares what it can, says what it could not measure, and exits with 3.",
+        "facewire bench gpu",
+    ),
     "runtimes": ("The student on OpenVINO and on ONNX Runtime.", "facewire bench runtimes"),
 }
 
@@ -64,12 +69,15 @@ def _module(name: str) -> Any:
 
 
 def _bench_command(name: str, text: str, example: str) -> SettingsCommand:
-    def measure(out: Path | None, **flags: Any) -> None:
+    def measure(out: Path | None, **flags: Any) -> int:
         from tracker.bench.report import emit
 
         module = _module(name)
         result = module.measure(build(module.Settings, flags), show_progress)
-        emit(name.replace("-", "_"), module.report(result), result, out)
+        # A bench that has a file of its own, or more to say than that it ran, says so.
+        own, status = getattr(module, "out_of", None), getattr(module, "status", None)
+        emit(name.replace("-", "_"), module.report(result), result, out or (own(result) if own else None))
+        return status(result) if status else 0
 
     return SettingsCommand(
         name,

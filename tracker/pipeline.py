@@ -10,7 +10,7 @@ import gc
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -20,6 +20,7 @@ from tracker.detect.confirm import LOOKS, agreeing, nudged
 from tracker.detect.detector import Detector
 from tracker.detect.finder import Finder, FindSettings, Track
 from tracker.detect.roi import Roi
+from tracker.errors import SettingsError
 from tracker.face.camera import DEFAULT_VERTICAL_FOV_DEG, Camera
 from tracker.face.model import FaceModel
 from tracker.face.parameters import Face, TrackState
@@ -40,6 +41,22 @@ from tracker.wait import waited
 STAGES = ("find", "regress", "refine", "smooth")
 
 
+class FaceWork(Protocol):
+    """What a device does for known faces, from the square to the estimate; see `tracker.device.faces`."""
+
+    def __call__(self, frame: Frame, tracks: Sequence[Track], camera: Camera, least_presence: float) -> dict[int, Fit]:
+        """The fits of those that reach the presence."""
+
+    def face_of(self, track: Track) -> Face:
+        """The estimate of a track that has a fit in this frame."""
+
+    def drop(self, track_id: int) -> None:
+        """Forget a track."""
+
+    def reset(self) -> None:
+        """Forget every face."""
+
+
 @dataclass(frozen=True, slots=True)
 class Assets:
     """Model files; None is the shipped one."""
@@ -56,8 +73,15 @@ class Pipeline:
         self, find: FindSettings = FindSettings(), smooth: SmoothSettings = SmoothSettings(),
         vertical_fov_deg: float = DEFAULT_VERTICAL_FOV_DEG, assets: Assets = Assets(), backend: str = "auto",
         refine: RefineSettings = RefineSettings(), calibrate: CalibrateSettings = CalibrateSettings(),
+        device: Callable[..., FaceWork] | None = None,
     ) -> None:  # fmt: skip
-        """Raises AssetError, BackendUnavailable, ProfileError, SettingsError."""
+        """With a `device`, such as `tracker.device.faces.on_cuda`, known faces are its work. Raises AssetError,
+        BackendUnavailable, ProfileError, SettingsError."""
+        if device and smooth.look_ahead_frames:
+            raise SettingsError(
+                f"look_ahead_frames {smooth.look_ahead_frames} with a device, which keeps what its filters say to "
+                "itself; leave out --smooth-look-ahead-frames, or track with --device cpu"
+            )
         slots = find.max_faces
         self.kernels: Kernels = choose(backend)
         self.model = FaceModel.load(assets.face_model)
@@ -71,6 +95,10 @@ class Pipeline:
         self.smoother = Smoother(smooth, self.kernels.imm)
         self.estimator = Estimator(self.model, self.kernels.morph, self.kernels.project, self.kernels.portray)
         self.calibrator = Calibrator(calibrate, self.model)
+        self.device = device and device(
+            slots=slots, model=self.model, crop_roi=self.kernels.crop_roi, student=assets.student, refine=refine,
+            smooth=smooth,
+        )  # fmt: skip
         self.stage_ns: dict[str, int] = dict.fromkeys(STAGES, 0)
         self._fov_deg = vertical_fov_deg
         self._size = (0, 0)
@@ -102,6 +130,8 @@ class Pipeline:
         self.smoother.reset()
         self.estimator.reset()
         self.calibrator.reset()
+        if self.device:
+            self.device.reset()
         self._faces.clear()
         self.fits.clear()
         self.filtered.clear()
@@ -120,11 +150,7 @@ class Pipeline:
         if missed:
             fits |= self._look(frame, self._timed("find", self.finder.elsewhere, frame, missed))
         tracks = self._timed("find", self.finder.settle, fits, now_seconds or 0.0)
-        seen = [(track, fits[track.track_id]) for track in tracks if track.track_id in fits]
-        smoothed = self._timed("smooth", self.smoother, [fit for _, fit in seen], now_seconds)
-        for (track, fit), filtered in zip(seen, smoothed, strict=True):
-            self.fits[track.track_id], self.filtered[track.track_id] = fit, filtered
-            self._faces[track.track_id] = self._estimate(track, fit, filtered, camera)
+        self._follow([(track, fits[track.track_id]) for track in tracks if track.track_id in fits], now_seconds)
         faces = tuple(self._as_of_now(track, camera, now_seconds) for track in tracks)
         self._forget_all_but({track.track_id for track in tracks if track.state != TrackState.LOST})
         return faces if now_seconds is not None else _by_size(faces)
@@ -139,8 +165,11 @@ class Pipeline:
         """Regress and refine each track's square, known faces together; what is a face stays."""
         fits: dict[int, Fit] = {}
         known = [track for track in tracks if track.seen]
-        for track, (guess, fit) in zip(known, self._see(frame, known, [t.roi for t in known]), strict=True):
-            self._judge(track, guess, fit, [], fits)
+        if self.device:
+            fits |= self._on_device(frame, known)
+        else:
+            for track, (guess, fit) in zip(known, self._see(frame, known, [t.roi for t in known]), strict=True):
+                self._judge(track, guess, fit, [], fits)
         for track in tracks:
             if not track.seen:
                 self._approach(frame, track, fits)
@@ -154,6 +183,27 @@ class Pipeline:
             rois = (*nudged(track.roi), track.roi)
             *others, (guess, fit) = [(guess, kept(fit)) for guess, fit in self._see(frame, [track] * len(rois), rois)]
             self._judge(track, guess, fit, [other for _, other in others], fits)
+            if self.device and track.track_id in fits:
+                # Settled here; followed there from its first frame on, unless the device sees no face.
+                track.roi = fits.pop(track.track_id).roi()
+                fits |= self._on_device(frame, [track])
+
+    def _on_device(self, frame: Frame, tracks: list[Track]) -> dict[int, Fit]:
+        """The same work as `_judge` and the stages after it, on a device, which keeps the estimates."""
+        least, camera = self.finder.settings.keep_presence, self.camera_for(frame)
+        assert self.device
+        fits: dict[int, Fit] = self._timed("refine", self.device, frame, tracks, camera, least)
+        return fits
+
+    def _follow(self, seen: list[tuple[Track, Fit]], now_seconds: float | None) -> None:
+        """Smooth the fits of the tracks seen in this frame, and keep their estimates."""
+        if self.device:
+            self._faces |= {track.track_id: self.calibrator(self.device.face_of(track)) for track, _ in seen}
+            return
+        smoothed = self._timed("smooth", self.smoother, [fit for _, fit in seen], now_seconds)
+        for (track, fit), filtered in zip(seen, smoothed, strict=True):
+            self.fits[track.track_id], self.filtered[track.track_id] = fit, filtered
+            self._faces[track.track_id] = self._estimate(track, fit, filtered, self._camera)
 
     def _judge(self, track: Track, guess: Guess, fit: Fit, others: list[Fit], fits: dict[int, Fit]) -> None:
         """Take the look into `fits` if it shows a face; `others` are a new track's further looks."""
@@ -175,6 +225,8 @@ class Pipeline:
         face = self._faces[track.track_id]
         if track.unseen_since is None or now_seconds is None:
             return face
+        if self.device:  # what its filters would expect stays there; the last estimate is held
+            return replace(face, state=track.state, confidence=0.0, region_confidence=np.zeros(5, np.float32))
         fit = unseen(self.fits[track.track_id], face)
         filtered = self._timed("smooth", self.smoother.coast, track.track_id, now_seconds)
         return self._estimate(track, fit, filtered, camera)
@@ -191,7 +243,10 @@ class Pipeline:
             self.smoother.drop(track_id)
             self.estimator.drop(track_id)
             self.calibrator.drop(track_id)
-            del self._faces[track_id], self.fits[track_id], self.filtered[track_id]
+            if self.device:
+                self.device.drop(track_id)
+            for by_track in (self._faces, self.fits, self.filtered):
+                by_track.pop(track_id, None)
 
     def _timed(self, stage: str, call: Callable[..., Any], *args: Any) -> Any:
         started = monotonic_ns()

@@ -34,6 +34,8 @@ class TrackSettings:
 
     vertical_fov_deg: float = 63.0
     """The camera's vertical field of view in degrees."""
+    device: Literal["cpu", "cuda"] = "cpu"
+    """Where faces are worked on: cuda is an NVIDIA GPU, and needs pip install 'facewire[gpu]'."""
     backend: str = "auto"
     """Kernel backend: auto, or one that has to work (see `facewire doctor`)."""
     face_model: Path | None = None

@@ -48,7 +48,7 @@ class OnCpu:
     """What stands in for CuPy. `order` is that of a block's threads: 0 forwards, 1 backwards, else a shuffle."""
 
     __version__ = "0"
-    ndarray = DeviceArray
+    ndarray, uint8 = DeviceArray, np.uint8
 
     def __init__(self, folder: Path) -> None:
         self.order = 0
@@ -65,6 +65,13 @@ class OnCpu:
         found = DeviceArray(array, strides)
         self._arrays.add(found)
         return found
+
+    def zeros(self, size: int, dtype: type) -> DeviceArray:
+        return self.asarray(np.zeros(size, dtype))
+
+    @staticmethod
+    def copyto(target: DeviceArray, source: DeviceArray) -> None:
+        target.array[...] = source.array
 
     @staticmethod
     def asnumpy(array: DeviceArray) -> np.ndarray:

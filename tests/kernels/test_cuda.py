@@ -18,14 +18,23 @@ import pytest
 
 import tracker.kernels
 from tracker.bench import kernels as bench
+from tracker.bench import places
 from tracker.errors import BackendUnavailable, SettingsError
-from tracker.kernels import backend, crop_roi, cuda, gauss_newton
+from tracker.kernels import align, backend, crop_roi, cuda, follow, gauss_newton, heads, imm, lift, portray
 from tracker.kernels.crop_nv12 import _cupy as crop_nv12_cupy
+from tracker.kernels.follow import _cupy as follow_cupy
 from tracker.kernels.gauss_newton import _cupy as gauss_newton_cupy
+from tracker.kernels.heads import _cupy as heads_cupy
 
 FOLDER = Path(tracker.kernels.__path__[0])
 # Source -> the most registers a thread may use: as many as let so many blocks of 256 threads share a multiprocessor.
-MOST_REGISTERS = {"gauss_newton/gauss_newton.cu": 80, "crop_nv12/crop_nv12.cu": 64}
+MOST_REGISTERS = {
+    "gauss_newton/gauss_newton.cu": 80, "crop_nv12/crop_nv12.cu": 64, "heads/heads.cu": 168, "follow/follow.cu": 128,
+}  # fmt: skip
+TRIGONOMETRY_BYTES = 40
+
+ON_THIS_MACHINE = {"heads": "reference", "follow": "reference"}
+"""What joins kernels of the processor for a device has no column of numba's: there they are called one by one."""
 
 
 def test_every_source_is_looked_at() -> None:
@@ -37,7 +46,10 @@ def test_every_source_is_looked_at() -> None:
 def test_sources_compile_without_spills_or_atomics(nvrtc: Any, source: str, architecture: str) -> None:
     built = nvrtc(FOLDER / source, architecture, (*cuda.OPTIONS, "--ftz=true"))  # CuPy adds the last
     assert f"for '{architecture}'" in built.log, built.log
-    assert "0 bytes stack frame, 0 bytes spill stores, 0 bytes spill loads" in built.log, built.log
+    # Of the kernel and of what it calls; sine and cosine of doubles need room to reduce large angles.
+    used = re.findall(r"(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) bytes spill loads", built.log)
+    assert used and {one[1:] for one in used} == {("0", "0")}, built.log
+    assert max(int(one[0]) for one in used) <= TRIGONOMETRY_BYTES * ("sin(" in (FOLDER / source).read_text()), built.log
     registers = re.search(r"Used (\d+) registers", built.log)
     assert registers and int(registers[1]) <= MOST_REGISTERS[source], built.log
     assert ".entry" in built.ptx and not re.findall(r"^\s*(?:atom|red)\b.*$", built.ptx, re.MULTILINE)
@@ -50,6 +62,27 @@ def test_sources_compile_without_spills_or_atomics(nvrtc: Any, source: str, arch
     ("gauss_newton/gauss_newton.cu", "THREADS", gauss_newton_cupy.THREADS),
     ("crop_nv12/crop_nv12.cu", "LARGEST_BLOCK", crop_roi.LARGEST_BLOCK),
     ("crop_nv12/crop_nv12.cu", "TILE", crop_nv12_cupy.TILE),
+    ("heads/heads.cu", "THREADS", heads_cupy.THREADS),
+    ("heads/heads.cu", "MOST_POINTS", heads.MOST_POINTS),
+    ("heads/heads.cu", "MOST_COEFFICIENTS", heads.MOST_COEFFICIENTS),
+    ("heads/heads.cu", "LEAST_STD", align.LEAST_STD),
+    ("heads/heads.cu", "LEAST_SPREAD", align.LEAST_SPREAD),
+    ("heads/heads.cu", "STEPS", align.STEPS),
+    ("heads/heads.cu", "LOG_SCALE_LIMIT", lift.LOG_SCALE_LIMIT),
+    ("heads/heads.cu", "LOG_STD_LOW", lift.LOG_STD_LIMITS[0]),
+    ("heads/heads.cu", "LOG_STD_HIGH", lift.LOG_STD_LIMITS[1]),
+    ("follow/follow.cu", "THREADS", follow_cupy.THREADS),
+    ("follow/follow.cu", "MOST_CHANNELS", follow.MOST_CHANNELS),
+    ("follow/follow.cu", "MOST_GROUPS", follow.MOST_GROUPS),
+    *(("follow/follow.cu", name, getattr(imm, name)) for name in (
+        "MODES", "STARTED", "QUATERNION", "SAMPLE", "TURN", "REST", "WALK", "DENSITY", "MEMORY", "SPEED", "LEAST",
+        "MOST", "UNIT", "LEARN_SECONDS", "LEAST_FACTOR", "MOST_FACTOR", "TRUST", "FOLLOW", "MEDIAN_OF_SQUARE",
+        "LEAST_SHARE",
+    )),
+    *(("follow/follow.cu", name, getattr(portray, name))
+       for name in ("STEEPEST", "ROTATION", "ROTATION_RAW", "TRANSLATION")),
+    *(("follow/follow.cu", name, getattr(portray, name))
+       for name in ("TRANSLATION_RAW", "SPREAD", "DIRECTIONS", "AFTER_MESH")),
 ])  # fmt: skip
 def test_sources_have_the_contracts_numbers(source: str, name: str, value: float) -> None:
     found = re.search(rf"^#define {name} +([0-9.e+-]+)", (FOLDER / source).read_text(), re.MULTILINE)
@@ -77,12 +110,12 @@ def without(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setattr(builtins, "__import__", refuse)
 
 
-@pytest.mark.parametrize("row", ["gauss_newton", "crop_nv12"])
+@pytest.mark.parametrize("row", ["gauss_newton", "crop_nv12", "heads", "follow"])
 def test_without_cupy_it_says_so(row: str, monkeypatch: pytest.MonkeyPatch) -> None:
     without(monkeypatch, "cupy")
     with pytest.raises(BackendUnavailable, match=rf"{row}: looked for CuPy \(No module named 'cupy'\); pip install"):
         backend.operator(row, "cupy")
-    assert backend.operator(row)[1].backend == "numba"
+    assert backend.operator(row)[1].backend == ON_THIS_MACHINE.get(row, "numba")
 
 
 def test_without_a_driver_or_a_device_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -149,12 +182,12 @@ def test_the_stand_in_catches_what_it_is_for(cuda_on_cpu: Any) -> None:
         run((1,), (32,), (cuda.pointer(out), np.int64(0)))
 
 
-@pytest.mark.parametrize("row", ["gauss_newton", "crop_nv12"])
+@pytest.mark.parametrize("row", ["gauss_newton", "crop_nv12", "heads", "follow"])
 def test_the_bench_compares_on_a_device(cuda_on_cpu: Any, row: str, monkeypatch: pytest.MonkeyPatch) -> None:
     cases = import_module(f"tracker.kernels.{row}.cases")
     monkeypatch.setattr(cases, "BENCH_CASES", cases.CASES[:1])
-    monkeypatch.setattr(bench, "_QUEUED", 1)
+    monkeypatch.setattr(places, "_QUEUED", 1)
     (found,) = bench.measure(bench.Settings(row, "cupy", 2)).rows
     assert (found.backend, found.spread.count) == ("cupy", 2) and found.largest_difference <= found.tolerance
     rows = bench.measure(bench.Settings(row, "auto", 2)).rows
-    assert [one.backend for one in rows] == ["numba", "cupy"]
+    assert [one.backend for one in rows] == ["numba", "cupy"][row in ON_THIS_MACHINE :]

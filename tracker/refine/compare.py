@@ -40,7 +40,10 @@ PRIOR_LOOKS, LONGEST_MEMORY = 2.0, 60.0
 """The mean face's colours count as much as two looks; a colour is the mean over some sixty at most."""
 LIGHT_SHARE = 0.25
 """Of a frame's light in the running one."""
-_DIM, _BRIGHT = 0.03, 1.5
+DIM, BRIGHT = 0.03, 1.5
+"""The darkest and the brightest that a colour can be, in shares of white."""
+LEAST_LIGHT = 0.05
+"""With less light on it a vertex says nothing about its colour."""
 NOBODY = -1
 
 
@@ -75,7 +78,7 @@ class Comparer:
         regions = triangle_regions(model)
         self._vertices, self._normals = (np.zeros((1, VERTICES, 3), np.float32) for _ in range(2))
         self._faces = [_Appearance(self._vertices, self._normals, model.triangles, regions) for _ in range(slots)]
-        self._albedo = np.clip(model.albedo / 255, _DIM, _BRIGHT).astype(np.float32)
+        self._albedo = np.clip(model.albedo / 255, DIM, BRIGHT).astype(np.float32)
         self._mesh_mm = np.zeros((VERTICES, 3), np.float32)
         self._picture = np.zeros((1, SIDE_PX, SIDE_PX, 3), np.uint8)
         self.ids = np.zeros((1, SIDE_PX, SIDE_PX), np.int32)
@@ -87,7 +90,7 @@ class Comparer:
         self.shaded = Shaded(
             np.zeros((1, VERTICES, 3), np.float32), np.zeros((1, count), np.float32), np.zeros((1, count), np.int32)
         )
-        self._frontal_mm2 = _frontal_areas(model, regions).tolist()
+        self._frontal_mm2 = frontal_areas(model, regions).tolist()
         self.pose: tuple[np.ndarray, np.ndarray, float] = (np.eye(3), np.zeros(2), 1.0)
         """Rotation, centre and px per mm of the last mesh in the crop."""
 
@@ -171,17 +174,17 @@ class Comparer:
     def _gather(self, face: _Appearance) -> None:
         """Fold what the vertices show into the face's colours."""
         albedo, relit = face.surface.albedo, self._relit
-        light = np.maximum(self.shaded.colours / albedo, 0.05)
+        light = np.maximum(self.shaded.colours / albedo, LEAST_LIGHT)
         shown = relit.weight[:, :, None]
         if face.looks < FRESH:
             shown = (shown > 0) * np.float32(0.5)
         face.weight += shown
         albedo += shown / face.weight * (relit.seen / light - albedo)
-        np.clip(albedo, _DIM, _BRIGHT, out=albedo)
+        np.clip(albedo, DIM, BRIGHT, out=albedo)
         np.minimum(face.weight, LONGEST_MEMORY, out=face.weight)
 
 
-def _frontal_areas(model: FaceModel, regions: np.ndarray) -> np.ndarray:
+def frontal_areas(model: FaceModel, regions: np.ndarray) -> np.ndarray:
     """float64 [5]: what each region of the mean face covers when it looks straight ahead, mm^2."""
     corners = model.mean_mm[model.triangles][:, :, :2].astype(np.float64)
     (ax, ay), (bx, by) = (corners[:, 1] - corners[:, 0]).T, (corners[:, 2] - corners[:, 0]).T

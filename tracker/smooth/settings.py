@@ -44,7 +44,8 @@ class SmoothSettings:
     ahead_ms: float = 0.0
     """Publish what will be so much later, such as when a display shows it; every message says so."""
     look_ahead_frames: int = 0
-    """Wait for so many frames and let them correct each estimate: steadier, and that much later. Not for live use."""
+    """Wait for so many frames and let them correct each estimate: steadier, and that much later. Not for live use, and
+    not on a GPU."""
     gap_seconds: float = 0.5
     """A track not seen for longer starts anew."""
 

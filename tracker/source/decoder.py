@@ -13,6 +13,7 @@ from fractions import Fraction
 
 import av
 from av.codec.context import Flags
+from av.container import InputContainer
 from av.packet import Packet
 from av.video.frame import VideoFrame
 
@@ -20,7 +21,7 @@ from tracker.clock import monotonic_ns
 from tracker.errors import SourceError
 from tracker.source.address import Address
 from tracker.source.complaint import complaint
-from tracker.source.opening import open_container, open_pipe, video_stream
+from tracker.source.opening import accelerator, open_container, open_pipe, video_stream
 from tracker.source.settings import SourceSettings
 
 USUAL_FPS = Fraction(25)
@@ -55,13 +56,14 @@ class Decoder:
         self.damaged = 0
         self._timeout_seconds = settings.timeout_seconds
         self._pipe = open_pipe() if address.kind == "stdin" else None
-        self._container = open_container(address, settings, self._pipe)
+        self._container = self._open(settings)
         try:
             self._stream = video_stream(self._container, address)
         except SourceError:
             self._container.close()
             raise
         self._codec = self._stream.codec_context
+        self.on_device = bool(self._codec.is_hwaccel)
         # Frame threads would hold back a picture each. With low_delay, MPEG-2 and MPEG-4 give B-frames in the wrong
         # order, and no decoder gains by it; so only where there are none.
         self._codec.thread_type = "SLICE"
@@ -75,6 +77,29 @@ class Decoder:
         self._index = 0
         self._last: tuple[int, Fraction] | None = None
         self._arrived: dict[int | None, int] = {}
+
+    def _open(self, settings: SourceSettings) -> InputContainer:
+        """With the hardware decoder where that is asked for and works. Raises SourceError."""
+        if settings.decode in ("auto", "cuda"):
+            try:
+                container = open_container(self.address, settings, self._pipe, accelerator())
+                if settings.decode == "auto" or video_stream(container, self.address).codec_context.is_hwaccel:
+                    return container
+                container.close()
+            except SourceError:
+                # Without the hardware it fails again for what is wrong with the source, and says so.
+                self._check_without(settings)
+            if settings.decode == "cuda":
+                raise SourceError(
+                    f"{self.address.name!r} cannot be decoded on a CUDA device here: no NVDEC, or not for this codec; "
+                    "leave out --decode, or say --decode auto"
+                )
+        return open_container(self.address, settings, self._pipe)
+
+    def _check_without(self, settings: SourceSettings) -> None:
+        """Raise SourceError where the source itself cannot be opened."""
+        if self.address.kind != "stdin":
+            open_container(self.address, settings, None).close()
 
     def _rate(self) -> Fraction | None:
         bare = av.format.Flags.no_timestamps in av.format.Flags(self._container.format.flags)

@@ -17,6 +17,7 @@ from tracker.source.address import Address
 from tracker.source.complaint import silence
 from tracker.source.decoder import Decoded
 from tracker.source.frame import Frame
+from tracker.source.hardware import Stamp, framed, stays_there
 from tracker.source.planes import PlaneReader
 
 CLOSING_SECONDS = 1.0
@@ -103,12 +104,10 @@ class LiveSource:
     def __next__(self) -> Frame:
         """Wait for a frame that was not given yet. Raises SourceError when none comes for too long."""
         decoded, dropped = self._take()
-        pixels = self._read(decoded.picture)
+        pixels = None if stays_there(decoded.picture) else self._read(decoded.picture)
         captured_ns = captured(decoded, self._anchor) if self._own_clock else decoded.arrived_ns
-        return Frame(
-            pixels.planes, pixels.layout, pixels.bit_depth, pixels.matrix, pixels.full_range, decoded.pts,
-            decoded.time_base, decoded.index, captured_ns, decoded.decoded_ns, dropped, pixels.reformatted,
-        )  # fmt: skip
+        stamp = Stamp(decoded.pts, decoded.time_base, decoded.index, captured_ns, decoded.decoded_ns, dropped)
+        return framed(decoded.picture, pixels, stamp)
 
     def _take(self) -> tuple[Decoded, int]:
         while True:

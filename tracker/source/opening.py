@@ -10,6 +10,7 @@ import os
 import sys
 
 import av
+from av.codec.hwaccel import HWAccel
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
@@ -70,7 +71,17 @@ def open_pipe() -> Pipe:
     return Pipe(descriptor)
 
 
-def open_container(address: Address, settings: SourceSettings, pipe: Pipe | None = None) -> InputContainer:
+def accelerator() -> HWAccel:
+    """NVIDIA's decoder, whose pictures stay on the device, in the context of torch and CuPy. Raises SourceError."""
+    try:
+        return HWAccel("cuda", allow_software_fallback=True, is_hw_owned=True)
+    except (av.FFmpegError, ValueError, NotImplementedError) as error:
+        raise SourceError(f"this build of FFmpeg decodes nothing on CUDA ({error}); leave out --decode") from error
+
+
+def open_container(
+    address: Address, settings: SourceSettings, pipe: Pipe | None = None, hardware: HWAccel | None = None
+) -> InputContainer:
     """Open `address`, or `pipe`. Raises SourceError."""
     failure: Exception | None = None
     for options in option_sets(address, settings):
@@ -81,6 +92,7 @@ def open_container(address: Address, settings: SourceSettings, pipe: Pipe | None
                 format=address.system,
                 options=options,
                 timeout=settings.timeout_seconds if address.kind == "url" else None,
+                hwaccel=hardware,
             )
         except (av.FFmpegError, ValueError) as error:
             failure = error

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import isfinite
+from typing import Literal
 
 from tracker.errors import SettingsError
 
@@ -26,6 +27,8 @@ class SourceSettings:
     """Frames a second to ask of a camera; its own default otherwise."""
     loop: bool = False
     """Start a file anew at its end, for ever; time goes on."""
+    decode: Literal["auto", "cpu", "cuda"] | None = None
+    """Where to decode: cuda is NVDEC, or fails; auto is NVDEC where it can, the default with --device cuda."""
     timeout_seconds: float = 10.0
     """How long to wait for a camera's or a network's next data before giving up."""
 

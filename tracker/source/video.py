@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from tracker.clock import monotonic_ns
 from tracker.source.decoder import USUAL_FPS, Decoded, Decoder
 from tracker.source.frame import Frame
+from tracker.source.hardware import Stamp, framed, stays_there
 from tracker.source.planes import PlaneReader
 from tracker.source.settings import SourceSettings
 
@@ -91,17 +92,14 @@ class VideoSource:
     def __next__(self) -> Frame:
         """Decode the next frame; with `realtime`, wait until it is due. Raises SourceError."""
         decoded, pts = next(self._pictures)
-        pixels = self._read(decoded.picture)
+        pixels = None if stays_there(decoded.picture) else self._read(decoded.picture)
         ready_ns = captured_ns = monotonic_ns()
         if self._settings.realtime:
             captured_ns = self._pace.due_ns(int(pts * decoded.time_base * 10**9), ready_ns)
             # Stamped as if it came from a camera: taken when due and decoded at once, though it was decoded ahead.
             ready_ns = _sleep_until(captured_ns)
         index, self._index = self._index, self._index + 1
-        return Frame(
-            pixels.planes, pixels.layout, pixels.bit_depth, pixels.matrix, pixels.full_range, pts, decoded.time_base,
-            index, captured_ns, ready_ns, reformatted=pixels.reformatted,
-        )  # fmt: skip
+        return framed(decoded.picture, pixels, Stamp(pts, decoded.time_base, index, captured_ns, ready_ns))
 
     def close(self) -> None:
         """Let go of the file; the iteration ends. May be called again."""

@@ -1,0 +1,114 @@
+"""What has to hold before a speed of a device counts: its pictures are numba's, its network the shipped one's, its
+faces the processor's.
+
+Given where tensors lie it compares, on meshes made up here and on the bundled clip, and says for each gate how far
+apart the two were and how far they may be. It times nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Any, Literal
+
+import numpy as np
+import torch
+
+from tracker.device.faces import DeviceFaces
+from tracker.device.network import Student
+from tracker.face.topology import LEFT_EYE_RING, RIGHT_EYE_RING
+from tracker.kernels.backend import operator
+from tracker.kernels.rasterize.cases import Case
+from tracker.pipeline import Pipeline, build_pipeline
+from tracker.regress.outputs import CROP_PX, SLICES
+from tracker.source import SourceSettings, open_source
+
+Decode = Literal["cpu", "cuda"]
+CLIP = str(files("tracker.assets").joinpath("demo.mp4"))
+LARGEST_BATCHES = (1, 2, 7, 64, 1024, 4096)
+STUDENT_PX, STUDENT_COEFFICIENTS = 0.2, 0.01
+"""Root mean square of guides in a crop of 128 px, and of expression: rounding activations to bytes, which only the
+processor's network does, moves them by 0.08 px and 0.003."""
+LANDMARKS_SHARE, LANDMARKS_WORST = 0.01, 0.04
+"""Mean distance of the two pipelines' landmarks in distances between the eyes, on the median frame and on the worst: a
+fifth and a half of what the student errs by."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """One comparison."""
+
+    name: str
+    passed: bool
+    found: str
+    """What was found, beside what is allowed."""
+
+
+def pictures_gate(rasterize: Any, device: torch.device, batches: Sequence[int], side_px: int = 48) -> Iterator[Gate]:
+    """Ids and depths of a device's `rasterize` have numba's bits, for each batch."""
+    numba = operator("rasterize", "numba")[0]
+    for batch in batches:
+        case = Case("dome", 14, 10, side_px, batch=batch, noise_px=0.5)
+        vertices, triangles, ids, depth = case.arguments()
+        numba(vertices, triangles, ids, depth)
+        there = [torch.from_numpy(array).to(device) for array in (vertices, triangles)]
+        found = [torch.zeros(ids.shape, dtype=dtype, device=device) for dtype in (torch.int32, torch.float32)]
+        rasterize(*there, *found)
+        wrong = [int((one.cpu().numpy().view(np.int32) != wanted.view(np.int32)).sum())
+                 for one, wanted in zip(found, (ids, depth), strict=True)]  # fmt: skip
+        text = f"{wrong[0]} ids and {wrong[1]} depths of {ids.size} differ; none may"
+        yield Gate(f"rasterize equals numba to the bit, batch {batch}", not any(wrong), text)
+
+
+def student_gate(device: torch.device, frames: int) -> Gate:
+    """The torch student against ONNX Runtime on crops of the bundled clip."""
+    pipeline, crops, wanted = build_pipeline(), [], []
+    for frame in _frames(frames):
+        if pipeline.track(frame):
+            crops.append(pipeline.regressor.network.input[0].copy())
+            wanted.append(pipeline.regressor.network.output[0].copy())
+    student = Student().eval().to(device, torch.float16 if device.type == "cuda" else torch.float32)
+    with torch.no_grad():
+        found = student(torch.from_numpy(np.stack(crops)).to(device)).cpu().numpy()
+    apart = found - np.stack(wanted)
+    pixels = float(np.sqrt((apart[:, SLICES["guides"]] ** 2).mean())) * CROP_PX
+    coefficients = float(np.sqrt((apart[:, SLICES["expression"]] ** 2).mean()))
+    return Gate(
+        "student equals ONNX Runtime", pixels <= STUDENT_PX and coefficients <= STUDENT_COEFFICIENTS,
+        f"rms {pixels:.3f} px of {STUDENT_PX}, coefficients {coefficients:.4f} of {STUDENT_COEFFICIENTS}, "
+        f"{len(crops)} crops",
+    )  # fmt: skip
+
+
+def faces_gate(device: Callable[..., DeviceFaces], frames: int, decode: Decode = "cpu") -> Gate:
+    """The device's pipeline against the processor's on the bundled clip: states equal, landmarks near. With `cuda` its
+    pictures are NVDEC's. Raises SourceError where there is none."""
+    theirs, ours, shares, states = build_pipeline(), Pipeline(device=device), [], 0
+    for frame, same in zip(_frames(frames), _frames(frames, decode), strict=True):
+        wanted, found = theirs.track(frame), ours.track(same)
+        states += [(f.track_id, f.state) for f in wanted] != [(f.track_id, f.state) for f in found]
+        shares += [_apart(one.landmarks_px, other.landmarks_px) for one, other in zip(wanted, found, strict=False)]
+    middle, worst = (float(np.median(shares)), max(shares)) if shares else (np.inf, np.inf)
+    by = "NVDEC" if decode == "cuda" else "the processor"
+    return Gate(
+        f"faces equal the processor's, decoded by {by}",
+        not states and middle <= LANDMARKS_SHARE and worst <= LANDMARKS_WORST,
+        f"landmarks {middle:.2%} of the eyes' distance apart (of {LANDMARKS_SHARE:.0%}), worst frame {worst:.2%} (of "
+        f"{LANDMARKS_WORST:.0%}), {states} states differ, {len(shares)} faces",
+    )  # fmt: skip
+
+
+def _apart(wanted: np.ndarray, found: np.ndarray) -> float:
+    """Mean distance in the picture, in distances between the eyes."""
+    left, right = (wanted[list(ring), :2].mean(0) for ring in (LEFT_EYE_RING, RIGHT_EYE_RING))
+    distance = float(np.linalg.norm(left - right))
+    return float(np.linalg.norm(wanted[:, :2] - found[:, :2], axis=1).mean()) / max(distance, 1.0)
+
+
+def _frames(count: int, decode: Decode = "cpu") -> Iterator[Any]:
+    with open_source(CLIP, SourceSettings(decode=decode)) as source:
+        for number, frame in enumerate(source):
+            if number == count:
+                return
+            yield frame

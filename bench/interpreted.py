@@ -1,0 +1,105 @@
+"""Triton's kernels in its interpreter, in a process of their own: the correctness gates of a machine without a GPU.
+
+Triton reads how it is to run when it is loaded, so a fresh process says so first and loads it then. There it compares
+`rasterize` with numba's to the bit, and a whole frame on the interpreted kernels with the same frame without them. Some
+ten thousand times slower than a GPU, hence small.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from concurrent.futures import ProcessPoolExecutor
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tracker.bench.gates import Gate
+
+BATCHES = (1, 3)
+WIDER = 16
+FRAME_TOLERANCE = 2e-3
+"""Of every number that a frame answers, in its own unit, on one crop of the bundled clip."""
+
+
+def interpreted_gates() -> list[Gate]:
+    """Run them in a fresh process. Raises whatever stands in their way there."""
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(_gates).result()
+
+
+def _gates() -> list[Gate]:
+    os.environ["TRITON_INTERPRET"] = "1"
+    import torch
+
+    from tracker.bench.gates import pictures_gate
+    from tracker.kernels.rasterize import Rasterize
+    from tracker.kernels.rasterize._triton import Raster
+
+    torch.set_num_threads(1)
+    _widen()
+    wide = Rasterize(Raster(triangles=128))
+    return [*pictures_gate(wide, torch.device("cpu"), BATCHES, side_px=24), _frame_gate(wide)]
+
+
+def _widen() -> None:
+    """Much in a program, because the interpreter pays for programs; results do not depend on it."""
+    for row in ("morph", "project", "normals", "halve", "relight", "shade"):
+        module = import_module(f"tracker.kernels.{row}._triton")
+        for name in ("NUMBERS", "VERTICES", "PIXELS", "BYTES"):
+            if hasattr(module, name):
+                setattr(module, name, WIDER * getattr(module, name))
+
+
+def _frame_gate(rasterize: Any) -> Gate:
+    """Two faces through a frame on interpreted kernels, and through one on numba's and torch's."""
+    from dataclasses import replace
+
+    import numpy as np
+    import torch
+
+    from tracker.bench.gates import Gate
+    from tracker.device.face_frame import FaceFrame, shared_on
+    from tracker.device.network import Student
+    from tracker.device.operators import operators_for
+    from tracker.face.model import FaceModel
+    from tracker.refine.sharpen import RefineSettings
+    from tracker.smooth.settings import SmoothSettings
+
+    answers, backends = [], {}
+    for interpreted in (False, True):
+        shared = shared_on(
+            torch.device("cpu"), 2, FaceModel.load(), Student(), RefineSettings(), SmoothSettings()
+        )  # fmt: skip
+        operators = operators_for(shared.mesh, interpreted)
+        if interpreted:
+            operators = replace(operators, rasterize=rasterize)
+        frame = FaceFrame(2, shared, operators)
+        _look(frame)
+        frame.run()
+        answers.append(frame.answered.numpy().copy())
+        backends = operators.backends
+    apart = float(np.abs(answers[1] - answers[0]).max())
+    names = ", ".join(row for row, backend in backends.items() if backend == "triton")
+    found = f"largest difference {apart:.1e} of {FRAME_TOLERANCE:g}"
+    return Gate(f"frame on interpreted {names}", apart <= FRAME_TOLERANCE, found)
+
+
+def _look(frame: Any) -> None:
+    """The bundled clip's first face, its crop and its square."""
+    import torch
+
+    from tracker.bench.gates import CLIP
+    from tracker.device.row import ask
+    from tracker.pipeline import build_pipeline
+    from tracker.source import open_source
+
+    pipeline = build_pipeline()
+    with open_source(CLIP) as source:
+        for picture in source:
+            squares = [track.roi for track in pipeline.finder.tracks]
+            if pipeline.track(picture) and squares:
+                break
+    frame.crops.copy_(torch.from_numpy(pipeline.regressor.network.input[:1]))
+    for place in range(2):
+        ask(frame.asked.numpy()[place], squares[0], pipeline.camera_for(picture), place, (0.0, 1.0, 1.0, 0.0), 0.5)

@@ -1,0 +1,198 @@
+"""How fast a device works: pictures drawn and differentiated, one render as a replay, whole frames by the batch.
+
+Given where tensors lie it times by the device's own clock what is queued there, and by the host's what is waited for.
+On the processor the same calls run, small, so that a machine without a GPU tests this text; its figures mean nothing.
+It checks no result; see `gates`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+
+from tracker.bench.measure import Spread, spread
+from tracker.clock import monotonic_ns
+from tracker.device.face_frame import FaceFrame, Shared
+from tracker.device.graph import Graph
+from tracker.kernels.rasterize.cases import Case
+from tracker.kernels.shade import Shaded, Surface
+from tracker.kernels.shade_gradient import Gradient, neighbours_of
+
+FRAME_TIME_NS = 1e9 / 60
+SOFTNESS, REGIONS = 0.1, 5
+_WARM_UP = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """One thing timed."""
+
+    name: str
+    batch: int
+    spread: Spread
+    """Of one call on the whole batch."""
+    per_second: float
+    """Pictures or faces, at the median."""
+    target: str
+    """What it should reach on an H200, in words; empty where nothing is asked for."""
+    reached: bool | None
+    """None where nothing is asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """A head of so many triangles before a photograph of noise, and what a step over it fills."""
+
+    surface: Surface
+    ids: torch.Tensor
+    depth: torch.Tensor
+    target: torch.Tensor
+    shaded: Shaded
+    neighbours: torch.Tensor
+    weights: torch.Tensor
+    gradient: Gradient
+
+
+def scene(case: Case, device: torch.device) -> Scene:
+    """The arrays there."""
+    vertices, triangles = case.mesh()
+    rng = np.random.default_rng(0)
+    normals = rng.normal(0, 1, vertices.shape)
+    normals /= np.linalg.norm(normals, axis=2, keepdims=True)
+    lighting = rng.normal(0, 0.3, (case.batch, 9, 3)) + np.eye(9, 1) * 2
+    regions = np.arange(len(triangles)) * REGIONS // len(triangles)
+    picture = (case.batch, case.side_px, case.side_px)
+
+    def there(array: np.ndarray, kind: type = np.float32) -> torch.Tensor:
+        return torch.from_numpy(np.ascontiguousarray(array, kind)).to(device)
+
+    def room(*shape: int, dtype: torch.dtype = torch.float32) -> torch.Tensor:
+        return torch.zeros(shape, dtype=dtype, device=device)
+
+    surface = Surface(
+        there(vertices), there(triangles, np.int32), there(normals), there(rng.uniform(0.2, 0.9, vertices.shape)),
+        there(lighting), there(regions, np.int32),
+    )  # fmt: skip
+    shaded = Shaded(
+        room(*vertices.shape), room(case.batch, REGIONS), room(case.batch, REGIONS, dtype=torch.int32)
+    )  # fmt: skip
+    gradient = Gradient(
+        room(*vertices.shape[:2], 2), room(*vertices.shape), room(*vertices.shape), room(case.batch, 9, 3)
+    )  # fmt: skip
+    target = torch.randint(0, 256, (*picture, 3), dtype=torch.uint8, device=device)
+    return Scene(
+        surface, room(*picture, dtype=torch.int32), room(*picture), target, shaded,
+        there(neighbours_of(triangles), np.int32), torch.ones((case.batch, REGIONS), device=device), gradient,
+    )  # fmt: skip
+
+
+def forward(operators: dict[str, Any], one: Scene) -> Callable[[], None]:
+    """Rasterize, light, compare."""
+
+    def call() -> None:
+        operators["rasterize"](one.surface.vertices_px, one.surface.triangles, one.ids, one.depth)
+        operators["shade"](one.surface, one.ids, one.target, SOFTNESS, one.shaded)
+
+    return call
+
+
+def both_ways(operators: dict[str, Any], one: Scene) -> Callable[[], None]:
+    """The same, and the gradient by corners, normals, albedo and light."""
+    there = forward(operators, one)
+
+    def call() -> None:
+        there()
+        back = (one.surface, one.neighbours, one.ids, one.target, SOFTNESS, one.weights, one.gradient)
+        operators["shade_gradient"](*back)
+
+    return call
+
+
+def time_queued(call: Callable[[], None], repeats: int, device: torch.device) -> Spread:
+    """Of each call by the device's clock, after some that are not counted."""
+    for _ in range(_WARM_UP):
+        call()
+    if device.type != "cuda":
+        return time_waited(call, repeats)
+    marks = [(torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)) for _ in range(repeats)]
+    for begin, end in marks:
+        begin.record()
+        call()
+        end.record()
+    torch.cuda.synchronize()
+    return spread([round(begin.elapsed_time(end) * 1e6) for begin, end in marks])
+
+
+def time_waited(call: Callable[[], None], repeats: int) -> Spread:
+    """Of each call by the host's clock; the call itself waits for the device."""
+    samples = []
+    for _ in range(repeats):
+        begin = monotonic_ns()
+        call()
+        samples.append(monotonic_ns() - begin)
+    return spread(samples)
+
+
+def as_graph(call: Callable[[], None], device: torch.device) -> Callable[[], None]:
+    """The call as a graph's replay; on the processor the call."""
+    if device.type != "cuda":
+        return call
+    stream = torch.cuda.Stream()
+    with torch.cuda.stream(stream):
+        call()
+    stream.synchronize()
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph, stream=stream, capture_error_mode="thread_local"):
+        call()
+    return lambda: graph.replay()
+
+
+def render_timings(
+    operators: dict[str, Any], case: Case, batch: int, repeats: int, device: torch.device
+) -> list[Timing]:
+    """Forward, forward and backward by the batch; one render as a replay. Without a gradient's column, not that."""
+    many = scene(replace(case, batch=batch), device)
+    about = f"{len(many.surface.triangles)} triangles at {case.side_px} px"
+    timed = time_queued(forward(operators, many), repeats, device)
+    found = [_rate(f"rasterize and shade, {about}", batch, timed, 200_000)]
+    if "shade_gradient" in operators:
+        timed = time_queued(both_ways(operators, many), max(repeats // 4, 1), device)
+        found.append(_rate(f"and backward, {about}", batch, timed, 80_000))
+    del many
+    one = scene(replace(case, batch=1), device)
+    replay = as_graph(forward(operators, one), device)
+    timed = time_queued(replay, repeats, device)
+    name = f"one render as a replay, {about}"
+    return [*found, Timing(name, 1, timed, 1e9 / timed.p50_ns, "40 us", timed.p50_ns <= 40_000)]
+
+
+def frame_timings(shared: Shared, batches: tuple[int, ...], spare: int, repeats: int) -> list[Timing]:
+    """Whole frames from the crop on, for each batch: rows there, replay, rows back, waited for."""
+    found = []
+    for batch in batches:
+        graph = Graph(FaceFrame(batch, shared), spare)
+        graph.run(_no_crop)
+        timed = time_waited(lambda graph=graph: graph.run(_no_crop), repeats)  # type: ignore[misc]
+        rate = batch * 1e9 / timed.p50_ns
+        in_time = rate * FRAME_TIME_NS / 1e9
+        if batch == 1:
+            reached = timed.p50_ns <= 600_000 and timed.p99_ns <= 1_000_000
+            found.append(Timing("whole frame", 1, timed, rate, "p50 0.6 ms, p99 1.0 ms", reached))
+        else:
+            largest = batch == max(batches)
+            target, reached_it = ("1000 faces in 16.7 ms", in_time >= 1000) if largest else ("", None)
+            found.append(Timing(f"whole frame, {in_time:.0f} faces in 16.7 ms", batch, timed, rate, target, reached_it))
+    return found
+
+
+def _no_crop(into: FaceFrame) -> None:
+    """The crops stay as they are."""
+
+
+def _rate(name: str, batch: int, timed: Spread, least: int) -> Timing:
+    rate = batch * 1e9 / timed.p50_ns
+    return Timing(name, batch, timed, rate, f"{least:,} a second", rate >= least)

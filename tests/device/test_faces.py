@@ -1,0 +1,119 @@
+"""The whole pipeline with its faces on the device's code: states, ids and estimates as on the processor; its errors."""
+
+from importlib.resources import files
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from tracker.detect.finder import FindSettings  # noqa: E402
+from tracker.device.faces import on_processor  # noqa: E402
+from tracker.device.graph import sizes_for  # noqa: E402
+from tracker.device.row import ASKED  # noqa: E402
+from tracker.errors import AssetError  # noqa: E402
+from tracker.face.model import FaceModel  # noqa: E402
+from tracker.face.parameters import TrackState  # noqa: E402
+from tracker.kernels.backend import choose  # noqa: E402
+from tracker.pipeline import Pipeline, build_pipeline  # noqa: E402
+from tracker.smooth import SmoothSettings  # noqa: E402
+from tracker.source import frame_from_image, open_source  # noqa: E402
+
+CLIP = str(files("tracker.assets").joinpath("demo.mp4"))
+
+
+@pytest.fixture(scope="module")
+def pictures():
+    """Some of the clip, from where the face leaves the picture to where it is back, and the first frames."""
+    with open_source(CLIP) as source:
+        frames = list(source)
+    return frames[:6], frames[156:214]
+
+
+def walk(pipeline, frames):
+    return [pipeline.track(frame) for frame in frames]
+
+
+def test_a_face_that_leaves_and_comes_back_is_tracked_as_on_the_processor(pictures):
+    wanted, found = walk(build_pipeline(), pictures[1]), walk(Pipeline(device=on_processor), pictures[1])
+    states, ours = ([[(face.track_id, face.state) for face in faces] for faces in seen] for seen in (wanted, found))
+    # A face on its way out is near the threshold, where a thousandth decides.
+    assert sum(one != other for one, other in zip(states, ours, strict=True)) <= 3
+    for seen in (states, ours):
+        assert {state for faces in seen for _, state in faces} >= {TrackState.TRACKING, TrackState.COASTING}
+        assert seen[-1] and seen[-1][0][1] == TrackState.TRACKING
+    pairs = [(one[0], other[0]) for one, other in zip(wanted, found, strict=True) if one and other]
+    pairs = [(one, other) for one, other in pairs if one.confidence > 0.5 and other.confidence > 0.5]
+    assert len(pairs) > 10
+    apart = [np.abs(one.landmarks_px - other.landmarks_px).mean() for one, other in pairs]
+    assert np.median(apart) < 1.0, "pixels, of a head of 200"
+
+
+def test_estimates_are_the_holders_own(pictures):
+    pipeline = Pipeline(device=on_processor)
+    (first,), (second,) = walk(pipeline, pictures[0][:2])
+    kept = first.landmarks_px.copy(), first.blendshapes.copy()
+    walk(pipeline, pictures[0][2:])
+    assert np.array_equal(first.landmarks_px, kept[0]) and np.array_equal(first.blendshapes, kept[1])
+    assert not np.array_equal(first.landmarks_px, second.landmarks_px)
+
+
+def test_a_face_that_only_the_host_sees_is_not_published(pictures):
+    pipeline = Pipeline(device=on_processor)
+    looks, pipeline.device.graphs[0].run = [], lambda crop: looks.append(pipeline.device.graphs[0].asked.copy())
+    assert walk(pipeline, pictures[0][:2]) == [(), ()]
+    assert len(looks) == 1, "what was no face is not proposed again at once"
+
+
+def test_two_people_keep_their_ids(pictures):
+    pipeline, seen = Pipeline(FindSettings(max_faces=2), device=on_processor), []
+    assert [graph.batch for graph in pipeline.device.graphs] == [1, 2]
+    for number, frame in enumerate(pictures[0]):
+        rgb = np.repeat(frame.planes[0][..., None], 3, 2)
+        seen.append(pipeline.track(frame_from_image(np.concatenate([rgb, rgb[:, ::-1]], 1), number / 30)))
+    assert [face.track_id for face in seen[-1]] == [0, 1]
+    left, right = (face.landmarks_px[:, 0].mean() for face in seen[-1])
+    assert abs(left - right) > 300
+
+
+def test_images_stand_alone(pictures):
+    pipeline = Pipeline(device=on_processor)
+    image = np.repeat(pictures[0][0].planes[0][..., None], 3, 2)
+    first, again = (pipeline.track(frame_from_image(image)) for _ in range(2))
+    assert np.array_equal(first[0].landmarks_px, again[0].landmarks_px)
+    assert np.array_equal(first[0].blendshapes, first[0].blendshapes_raw)
+
+
+def test_it_looks_as_far_ahead_as_the_processor(pictures):
+    """Not in a frame without time, nor without smoothing, where nothing is known of what comes."""
+    pipeline = Pipeline(smooth=SmoothSettings(ahead_ms=40.0), device=on_processor)
+    asked = pipeline.device.graphs[0].asked[0, ASKED["ahead"]]
+    walk(pipeline, pictures[0][:2])
+    assert asked == 0.04 and pipeline.ahead_ns == 40_000_000
+    pipeline.track(frame_from_image(np.repeat(pictures[0][0].planes[0][..., None], 3, 2)))
+    assert asked == 0.0
+
+
+def test_without_smoothing_raw_is_what_is_published(pictures):
+    pipeline = Pipeline(smooth=SmoothSettings(enabled=False), device=on_processor)
+    face = walk(pipeline, pictures[0])[-1][0]
+    np.testing.assert_allclose(face.rotation, face.rotation_raw, atol=1e-6)
+    assert np.array_equal(face.blendshapes, face.blendshapes_raw)
+
+
+def test_another_versions_student_is_refused(tmp_path):
+    import onnx
+    from onnx import TensorProto, helper
+
+    node = helper.make_node("Flatten", ["x"], ["y"])
+    ends = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in (("x", [1, 3]), ("y", [1, 3]))
+    ]
+    onnx.save(helper.make_model(helper.make_graph([node], "g", ends[:1], ends[1:])), str(tmp_path / "other.onnx"))
+    parts = {"slots": 1, "model": FaceModel.load(), "crop_roi": choose().crop_roi}
+    with pytest.raises(AssetError, match="gives 3 numbers, not 643"):
+        on_processor(**parts, student=tmp_path / "other.onnx")
+
+
+def test_graphs_are_there_for_every_number_of_faces():
+    assert sizes_for(1) == (1,) and sizes_for(5) == (1, 2, 4, 8) and sizes_for(64)[-1] == 64
