@@ -60,7 +60,9 @@ class Trace:
         """float64 [N, 478, 2]."""
         rows = zip(self.expression, self.rotation, self.center_px, self.scale_px_per_mm, strict=True)
         return np.array([
-            estimator.landmarks(self.identity, e.astype(np.float32), r, c, float(s))[:, :2] for e, r, c, s in rows
+            # The estimator writes all into one buffer.
+            np.array(estimator.landmarks(self.identity, e.astype(np.float32), r, c, float(s))[:, :2])
+            for e, r, c, s in rows
         ], np.float64)  # fmt: skip
 
 

@@ -7,7 +7,8 @@ import pytest
 
 from tracker.bench.filters import METHODS, Method
 from tracker.bench.rhythm import jitter, lag_ms
-from tracker.bench.trace import Sample, Trace
+from tracker.bench.trace import Sample, Trace, an_estimator
+from tracker.face.model import FaceModel
 from tracker.face.pose import exp_so3, log_so3
 
 SECONDS = np.arange(150) / 30
@@ -70,3 +71,11 @@ def test_ours_is_calmer_than_one_euro_and_no_later() -> None:
     of = {method.name: tremble_and_lag(method.run(raw, method.default)) for method in METHODS}
     assert of["Facewire"][0] < 0.5 * of["One-Euro"][0]
     assert of["Facewire"][1] < of["One-Euro"][1] + 3
+
+
+def test_landmarks_follow_the_trace() -> None:
+    """Frame by frame, not the last frame again and again."""
+    points = trace().landmarks_px(an_estimator(FaceModel.load()))
+    assert points.shape == (150, 478, 2)
+    noses = points[:, 4, 0]
+    assert np.ptp(noses[75:]) > 5 * np.ptp(noses[15:55]) > 0
