@@ -26,7 +26,7 @@ from tracker.face.model import FaceModel
 from tracker.regress.outputs import CROP_PX
 
 OPSET = 17
-VERSION = "2.1"
+VERSION = "2.2"
 """Of the student."""
 CALIBRATION = 400
 """Crops that set the ranges of the int8 activations."""
