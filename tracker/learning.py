@@ -175,7 +175,7 @@ def turn(cache: Path, count: int) -> None:
 @distill.command()
 @_data
 @_cache
-@click.option("--count", type=click.IntRange(min=2), default=12_000, show_default=True, help="Faces.")
+@click.option("--count", type=click.IntRange(min=2), default=46_000, show_default=True, help="Faces.")
 def synthesize(data: Path, cache: Path, count: int) -> None:
     """Render faces of which everything is known.
 

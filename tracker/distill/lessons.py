@@ -109,7 +109,7 @@ class Batch:
 
 
 # How often each kind of pair is drawn, where there is any.
-SHARE = {"clips": 0.36, "images": 0.12, "aflw": 0.07, "turned": 0.08, "synthetic": 0.22, "sparse": 0.05, "none": 0.10}
+SHARE = {"clips": 0.30, "images": 0.10, "aflw": 0.07, "turned": 0.08, "synthetic": 0.34, "sparse": 0.05, "none": 0.10}
 # Exact scores count as if each shape had this spread.
 EXACT_SPREAD = 0.1
 

@@ -212,7 +212,7 @@ def open_stage(cache: Path, data: Path, seed: int, ict: Path | None, progress: C
 
 
 def synthesize(
-    cache: Path, data: Path, count: int = 12_000, seed: int = 0, progress: Callable[[str], None] = print,
+    cache: Path, data: Path, count: int = 46_000, seed: int = 0, progress: Callable[[str], None] = print,
     ict: Path | None = None,
 ) -> Path:  # fmt: skip
     """Fill `cache/synthetic` up to `count` faces; returns the folder.
@@ -221,7 +221,7 @@ def synthesize(
     multiple of `MOMENTS`, AssetError without the ICT model, SourceError for a damaged shard.
     """
     if count < MOMENTS or count % MOMENTS:
-        raise SettingsError(f"count {count} is no positive multiple of {MOMENTS} faces, a person's share; say 12000")
+        raise SettingsError(f"count {count} is no positive multiple of {MOMENTS} faces, a person's share; say 46000")
     stage, shard = open_stage(cache, data, seed, ict, progress), Shard(cache / FOLDER)
     while len(shard) < count:
         first = len(shard) // MOMENTS
