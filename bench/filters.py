@@ -45,29 +45,27 @@ def ours(trace: Trace, calm: float) -> Trace:
     return filtered(trace, values())
 
 
-def _channels(sample: Sample, reference: np.ndarray) -> np.ndarray:
-    """float64 [58]: coefficients, log scale, centre by the inter-ocular distance, turn from `reference`."""
-    unit = INTER_OCULAR_MM * sample.scale_px_per_mm
-    return np.concatenate([
-        sample.expression, [np.log(sample.scale_px_per_mm)], sample.center_px / unit,
-        log_so3(reference.T @ sample.rotation),
-    ])  # fmt: skip
+def _channels(sample: Sample, first: Sample) -> np.ndarray:
+    """float64 [58]: coefficients, log scale, place and turn from those of the `first`, by its inter-ocular distance."""
+    place = (sample.center_px - first.center_px) / (INTER_OCULAR_MM * first.scale_px_per_mm)
+    turn = log_so3(first.rotation.T @ sample.rotation)
+    return np.concatenate([sample.expression, [np.log(sample.scale_px_per_mm)], place, turn])
 
 
-def _value(channels: np.ndarray, sample: Sample, reference: np.ndarray) -> Value:
-    unit = INTER_OCULAR_MM * sample.scale_px_per_mm
+def _value(channels: np.ndarray, first: Sample) -> Value:
     expression = np.clip(channels[:52], 0, 1).astype(np.float32)
-    return expression, reference @ exp_so3(channels[55:]), channels[53:55] * unit, float(np.exp(channels[52]))
+    center_px = first.center_px + channels[53:55] * INTER_OCULAR_MM * first.scale_px_per_mm
+    return expression, first.rotation @ exp_so3(channels[55:]), center_px, float(np.exp(channels[52]))
 
 
 def _by_channel(trace: Trace, step: Callable[[np.ndarray, float], np.ndarray]) -> Trace:
     """Run a filter of 58 plain numbers; heads turn by well below half a turn from where they begin."""
-    reference = trace.samples[0].rotation
+    first = trace.samples[0]
 
     def values() -> Iterator[Value]:
         before = float(trace.seconds[0])
         for sample, seconds in zip(trace.samples, trace.seconds, strict=True):
-            yield _value(step(_channels(sample, reference), float(seconds) - before), sample, reference)
+            yield _value(step(_channels(sample, first), float(seconds) - before), first)
             before = float(seconds)
 
     return filtered(trace, values())

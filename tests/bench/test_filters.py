@@ -54,6 +54,14 @@ def test_the_knob_goes_from_quick_to_calm(method: Method) -> None:
 
 
 @pytest.mark.parametrize("method", METHODS, ids=lambda method: method.name)
+def test_calm_calms_the_place_in_the_picture_too(method: Method) -> None:
+    """Far from the picture's corner, where noise of the size must not pass for noise of the place."""
+    raw = trace()
+    quick, calm = (method.run(raw, setting).center_px for setting in (method.settings[0], method.settings[-1]))
+    assert jitter(calm[:, None], SECONDS, [REST]) < 0.5 * jitter(quick[:, None], SECONDS, [REST])
+
+
+@pytest.mark.parametrize("method", METHODS, ids=lambda method: method.name)
 def test_a_filter_leaves_the_raw_fits_alone_and_starts_at_them(method: Method) -> None:
     raw = trace()
     kept = raw.rotation.copy(), raw.expression.copy()
