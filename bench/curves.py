@@ -15,7 +15,8 @@ from tracker.bench.verdicts import IMAGE, RAW, VIDEO, WHATS, Point, Result
 from tracker.clients import ink
 from tracker.clients.preview import write_png
 
-PANEL_PX, LEFT_PX, TOP_PX, BETWEEN_PX, BELOW_PX = (330, 260), 70, 64, 62, 44
+PANEL_PX, LEFT_PX, TOP_PX, BETWEEN_PX, BELOW_PX = (330, 230), 70, 64, 62, 66
+ACROSS = 2
 LATEST_MS = 60.0
 _PAPER, _GRID, _WORDS = (255, 255, 255), (228, 228, 228), (40, 40, 40)
 _INKS = {
@@ -31,44 +32,46 @@ def draw(result: Result, path: Path) -> None:
     if any(point.part == "photographs" for point in result.points):
         panels.append(("photographs", "landmarks"))
     wide, high = PANEL_PX
-    size = TOP_PX + high + BELOW_PX, LEFT_PX + len(panels) * (wide + BETWEEN_PX)
+    rows = -(-len(panels) // ACROSS)
+    size = TOP_PX + rows * (high + BELOW_PX), LEFT_PX + ACROSS * (wide + BETWEEN_PX)
     picture = np.full((*size, 3), _PAPER, np.uint8)
-    ink.text(picture, 10, 8, "jitter at rest over lag in motion, each method at all its settings; o marks the default. "
-             "Lower left is better.", _WORDS)  # fmt: skip
+    ink.text(picture, 10, 8, "jitter at rest over lag in motion, each method at all its settings, a large dot its default: "
+             "lower left is better", _WORDS)  # fmt: skip
     at = 10
     for name, rgb in _INKS.items():
         ink.text(picture, at, 26, name, rgb)
         at += 6 * len(name) + 24
     for number, (part, what) in enumerate(panels):
         points = [p for p in result.points if p.part == part and p.what == what]
-        _panel(picture, LEFT_PX + number * (wide + BETWEEN_PX), f"{part}: {what}, {UNITS[what]}", points)
+        left, top = LEFT_PX + number % ACROSS * (wide + BETWEEN_PX), TOP_PX + number // ACROSS * (high + BELOW_PX)
+        _panel(picture, left, top, f"{part}: {what}, {UNITS[what]}", points)
     write_png(picture, path)
 
 
-def _panel(picture: np.ndarray, left: int, title: str, points: Sequence[Point]) -> None:
+def _panel(picture: np.ndarray, left: int, up: int, title: str, points: Sequence[Point]) -> None:
     wide, high = PANEL_PX
     raw_ms = next((p.lag_ms for p in points if p.method == RAW), 0.0)
-    shown = [p for p in points if p.jitter > 0 and np.isfinite(p.lag_ms)]
+    shown = [p for p in points if p.jitter > 0 and p.lag_ms - raw_ms <= LATEST_MS]
     if not shown:
         return
     low, top = np.log10(min(p.jitter for p in shown)) - 0.1, np.log10(max(p.jitter for p in shown)) + 0.1
 
     def place(point: Point) -> np.ndarray:
         across = min(max((point.lag_ms - raw_ms + 5) / (LATEST_MS + 5), 0.0), 1.0)
-        up = (np.log10(point.jitter) - low) / (top - low)
-        return np.array([left + wide * across, TOP_PX + high * (1 - up)])
+        calm = (top - np.log10(point.jitter)) / (top - low)
+        return np.array([left + wide * across, up + high * calm])
 
-    ink.text(picture, left, TOP_PX - 16, title, _WORDS)
+    ink.text(picture, left, up - 16, title, _WORDS)
     for late in range(0, int(LATEST_MS) + 1, 10):
         x = round(left + wide * (late + 5) / (LATEST_MS + 5))
-        ink.box(picture, x, TOP_PX, (1, high), _GRID)
-        ink.text(picture, x - 8, TOP_PX + high + 6, f"{late}", _WORDS)
-    ink.text(picture, left + wide // 2 - 70, TOP_PX + high + 22, "ms later than the raw fits", _WORDS)
+        ink.box(picture, x, up, (1, high), _GRID)
+        ink.text(picture, x - 8, up + high + 6, f"{late}", _WORDS)
+    ink.text(picture, left + wide // 2 - 70, up + high + 22, "ms later than the raw fits", _WORDS)
     for decade in range(int(np.floor(low)), int(np.ceil(top)) + 1):
         for step in (1, 2, 5):
             level = decade + np.log10(step)
             if low <= level <= top:
-                y = round(TOP_PX + high * (1 - (level - low) / (top - low)))
+                y = round(up + high * (top - level) / (top - low))
                 ink.box(picture, left, y, (wide, 1), _GRID)
                 ink.text(picture, left - 6 * 7, y - 4, f"{10.0**level:.3g}"[:6], _WORDS)
     for method in dict.fromkeys(p.method for p in shown):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tracker.bench.answers import read_image
-from tracker.bench.curves import BETWEEN_PX, LEFT_PX, PANEL_PX, TOP_PX, draw
+from tracker.bench.curves import ACROSS, BELOW_PX, BETWEEN_PX, LEFT_PX, PANEL_PX, TOP_PX, draw
 from tracker.bench.filters import METHODS
 from tracker.bench.smoothing import Settings, report
 from tracker.bench.verdicts import OURS, RAW, RIVAL, VIDEO, WHATS, Scores, Table, conclude
@@ -60,10 +60,11 @@ def test_the_figure_has_a_panel_for_each_thing(tmp_path: Path) -> None:
     draw(conclude(3, table(), {}), tmp_path / "curves.png")
     picture = read_image(tmp_path / "curves.png")
     for rgb in ((36, 106, 178), (206, 92, 60), (20, 20, 20)):
-        columns = np.flatnonzero((picture[TOP_PX : TOP_PX + PANEL_PX[1]] == rgb).all(2).any(0))
         for panel in range(len(WHATS)):
-            left = LEFT_PX + panel * (PANEL_PX[0] + BETWEEN_PX)
-            assert ((columns >= left - 6) & (columns <= left + PANEL_PX[0] + 6)).any(), (rgb, panel)
+            left = LEFT_PX + panel % ACROSS * (PANEL_PX[0] + BETWEEN_PX)
+            top = TOP_PX + panel // ACROSS * (PANEL_PX[1] + BELOW_PX)
+            inside = picture[top : top + PANEL_PX[1], left - 6 : left + PANEL_PX[0] + 6]
+            assert (inside == rgb).all(2).any(), (rgb, panel)
 
 
 def test_without_a_peer_nothing_is_said_of_it() -> None:
