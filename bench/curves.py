@@ -35,8 +35,8 @@ def draw(result: Result, path: Path) -> None:
     rows = -(-len(panels) // ACROSS)
     size = TOP_PX + rows * (high + BELOW_PX), LEFT_PX + ACROSS * (wide + BETWEEN_PX)
     picture = np.full((*size, 3), _PAPER, np.uint8)
-    ink.text(picture, 10, 8, "jitter at rest over lag in motion, each method at all its settings, a large dot its default: "
-             "lower left is better", _WORDS)  # fmt: skip
+    words = "jitter at rest over lag in motion, each method at all its settings, a large dot its default"
+    ink.text(picture, 10, 8, f"{words}: lower left is better", _WORDS)
     at = 10
     for name, rgb in _INKS.items():
         ink.text(picture, at, 26, name, rgb)
