@@ -213,7 +213,7 @@ def _smoothing(result: dict[str, Any]) -> list[Row]:
         point = shown.get((part, what, method))
         if point is None or point["jitter"] is None or point["lag_ms"] is None:
             return ""
-        return f"{point['jitter']:.2g} {_UNITS[what]}, {point['lag_ms']:.0f} ms"
+        return f"{point['jitter']:.2g} {_UNITS[what]}, {round(point['lag_ms'])} ms"
 
     rows = [
         (f"{people}: tremble of {what} at rest, lag in motion", cell(part, what, "Facewire"),
