@@ -14,7 +14,7 @@ from tracker.bench.covered import cover
 from tracker.detect.roi import Roi
 from tracker.face.model import FaceModel
 from tracker.kernels.backend import choose
-from tracker.refine.compare import Comparer
+from tracker.refine.compare import Comparer, borne_out
 from tracker.refine.fit import Refiner
 from tracker.regress.outputs import CROP_PX, ROI_SIDE_MM, SLICES, WIDTH
 from tracker.regress.regressor import Guess
@@ -51,6 +51,13 @@ def test_a_clear_face_keeps_what_the_network_says(frames: list[np.ndarray]) -> N
     for k, frame in enumerate(frames):
         (face,) = tracker.track(frame, k / 30)
     assert face.region_confidence.min() > 0.5
+
+
+def test_pixels_vouch_for_what_the_network_doubts_and_overrule_what_it_believes() -> None:
+    said, shown = np.array([0.25, 0.25, 0.9, 0.9, 0.9]), np.array([1.0, 0.0, 1.0, 0.5, 0.0])
+    found = borne_out(said, shown)
+    np.testing.assert_allclose(found[:3], [0.5, 0.0, 0.9**0.5])
+    assert found[4] == 0 and 0.9 * 0.5 < found[3] < 0.5
 
 
 def a_look(crop: np.ndarray, presence: float = 1.0) -> Guess:

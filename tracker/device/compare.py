@@ -68,9 +68,10 @@ class Compare:
         self._before = torch.tensor([0.0, 0.0, Comparer.before_px], dtype=torch.float64, device=mesh.device)
 
     def __call__(
-        self, crops: Tensor, expression: Tensor, pose: Pose, trust: Tensor, mine: Memory
+        self, crops: Tensor, expression: Tensor, pose: Pose, mine: Memory
     ) -> tuple[Tensor, Memory]:  # fmt: skip
-        """Confidence [B, 5], and the memory as it becomes. `pose` is that in the crop at `SIDE_PX`."""
+        """How much of each region shows what it should [B, 5], and the memory as it becomes. `pose` is that in the crop
+        at `SIDE_PX`."""
         operators, mesh = self._operators, self._mesh
         fresh = mine.looks < FRESH
         gathering = fresh | (mine.looks % GATHER_EVERY == 0)
@@ -90,7 +91,7 @@ class Compare:
             albedo=torch.where(taken, albedo, mine.albedo),
             colour_weight=torch.where(taken, weight, mine.colour_weight),
         )  # fmt: skip
-        return trust * self._shown(pose.scale), kept
+        return self._shown(pose.scale), kept
 
     def place(self, rest_mm: Tensor, expression: Tensor, pose: Pose) -> None:
         """Put the meshes into the crops' pixels, with their normals."""

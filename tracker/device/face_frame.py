@@ -28,7 +28,7 @@ from tracker.face.model import FaceModel
 from tracker.face.regions import triangle_regions
 from tracker.kernels.imm import STARTED
 from tracker.kernels.portray import DIRECTIONS, SPREAD
-from tracker.refine.compare import SIDE_PX, frontal_areas
+from tracker.refine.compare import SIDE_PX, borne_out, frontal_areas
 from tracker.refine.identity import LONGEST_MEMORY
 from tracker.refine.sharpen import RefineSettings
 from tracker.regress.outputs import CROP_PX, ROI_SIDE_MM
@@ -117,7 +117,7 @@ class FaceFrame:
         mine = _remember_identity(before, lifted)
         # What is not accepted may lie anywhere, and numbers that are none do: an ordinary head is drawn for it.
         in_crop = lifted.pose.enlarged(SIDE_PX).where(good, self._ordinary)
-        confidence, mine = self.compare(self.crops, lifted.expression, in_crop, lifted.trust, mine)
+        shown, mine = self.compare(self.crops, lifted.expression, in_crop, mine)
         expression, in_crop = self._sharpen(
             self.vector, lifted.expression, lifted.std[:, : lifted.expression.shape[1]], in_crop, mine.rest_mm,
             self.compare,
@@ -131,7 +131,7 @@ class FaceFrame:
         )  # fmt: skip
         smoothed = self._smooth(look, mine.smoothing)
         mine = replace(mine, smoothing=smoothed.state)
-        self._answer(_Seen(lifted, look, confidence, smoothed, mine), good)
+        self._answer(_Seen(lifted, look, shown, smoothed, mine), good)
         # An unaccepted look is forgotten, but for a slot's old owner, who is gone.
         shared.memory.keep(slots, mine.where(good[:, 0], before))
 
@@ -149,12 +149,12 @@ class FaceFrame:
         turn, scale = filtered.rotation.float().contiguous(), filtered.scale[:, 0].float().contiguous()
         operators.project(self._mesh_mm, turn, scale, center, self._landmarks_px)
         std, look, count = lifted.std, seen.look, lifted.expression.shape[1]
-        trust = seen.confidence.mean(1, keepdim=True)
+        trust = (lifted.trust * seen.shown).mean(1, keepdim=True)
         parts = {
             "landmarks_px": self._landmarks_px, "blendshapes": smoothed.expression, "blendshapes_raw": look.expression,
             "before_camera": before[:, :SPREAD], "identity": seen.mine.identity, "gaze": before[:, DIRECTIONS:],
-            "lighting": seen.mine.lighting, "region_confidence": seen.confidence, "expression_std": std[:, :count],
-            "identity_std": std[:, count : count + 1], "rotation_std_rad": std[:, count + 1 : count + 2],
+            "lighting": seen.mine.lighting, "region_confidence": borne_out(lifted.trust, seen.shown),
+            "expression_std": std[:, :count], "identity_std": std[:, count : count + 1], "rotation_std_rad": std[:, count + 1 : count + 2],
             "spread_mm": before[:, SPREAD:DIRECTIONS], "doubt": look.doubt,
             "confidence": lifted.presence * trust.sqrt(), "trust": trust, "presence": lifted.presence,
             "plausible": lifted.plausible, "accepted": good, "fit_rotation": look.pose.rotation,
@@ -173,7 +173,7 @@ class _Seen:
 
     lifted: Lifted
     look: Look
-    confidence: Tensor
+    shown: Tensor
     smoothed: Smoothed
     mine: Memory
 

@@ -9,6 +9,7 @@ light, and the colour of the skin at each vertex. It moves nothing.
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -33,6 +34,8 @@ CLEAR, COVERED = 0.35, 0.65
 regions stay below 0.22 (cheeks) to 0.39 (brows); half of those with a box before them are above 0.68."""
 WHOLE_SHARE = 0.5
 """Of what a region covers when it looks straight ahead: with less in sight confidence falls in proportion."""
+VOUCHES = 0.5
+"""How much of the network's doubt pixels that fit take away."""
 FRESH = 12
 """For so many looks a new face's colours are believed whatever they are, then only what fits the earlier ones."""
 GATHER_EVERY = 4
@@ -45,6 +48,15 @@ DIM, BRIGHT = 0.03, 1.5
 LEAST_LIGHT = 0.05
 """With less light on it a vertex says nothing about its colour."""
 NOBODY = -1
+
+
+def borne_out(said: Any, shown: Any) -> Any:
+    """The confidence of regions [..., 5], of what the network says of each and what the pixels show; numpy or torch.
+
+    A network that sees a hand doubts the whole face. Where the pixels show what they should, its doubt counts half (as
+    an exponent); where they do not, nothing is left of its confidence.
+    """
+    return said ** (1 - VOUCHES * shown) * shown
 
 
 class _Appearance:
@@ -140,8 +152,8 @@ class Comparer:
         if face.looks < FRESH or face.looks % GATHER_EVERY == 0:
             self._gather(face)
         face.looks += 1
-        confidence = fit.region_confidence * self._shown()
-        return replace(fit, region_confidence=confidence, trust=float(confidence.mean()))
+        said, shown = fit.region_confidence, self._shown()
+        return replace(fit, region_confidence=borne_out(said, shown), trust=float((said * shown).mean()))
 
     def _shown(self) -> np.ndarray:
         """float32 [5] in 0..1: how much of each region is there to see, and looks as it should."""
