@@ -87,12 +87,8 @@ class Result:
 
 def conclude(people: int, scores: Table, blinks: dict[str, list[float]]) -> Result:
     """Means, and what they say about us and the others."""
-    defaults = {(method.name, method.default) for method in METHODS if "," not in method.name}
     points = tuple(
-        Point(
-            part, method, setting, what, *np.nanmean(_columns(rows, what), 0).tolist(),
-            is_default=(method, setting) in defaults,
-        )
+        _point(part, method, setting, what, _columns(rows, what))
         for (part, method, setting), rows in scores.items() for what in WHATS
     )  # fmt: skip
     parts = ("rendered", "three faces", "photographs")
@@ -103,6 +99,12 @@ def conclude(people: int, scores: Table, blinks: dict[str, list[float]]) -> Resu
         {name: float(np.nanmean(left)) for name, left in blinks.items() if np.isfinite(left).any()},
         {what: jitter for what, (jitter, _) in change.items()}, {what: lag for what, (_, lag) in change.items()},
     )  # fmt: skip
+
+
+def _point(part: str, method: str, setting: float | None, what: str, people: np.ndarray) -> Point:
+    jitter, lag = np.nanmean(people, 0).tolist()
+    chosen = any(one.name == method and one.default == setting for one in METHODS if "," not in one.name)
+    return Point(part, method, setting, what, jitter, lag, chosen)
 
 
 def _default(method: str) -> float:
