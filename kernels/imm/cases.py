@@ -46,7 +46,7 @@ class Case:
         for step in range(self.steps):
             scratch = np.empty((3, 3)), np.empty(2), np.empty(self.numbers, np.float32), np.empty(channels, np.float32)
             sample: tuple[Any, ...] = _sample(rng, self.numbers, speeds, step / 30)
-            imm(*fixed, *sample, 1 / 30, 0.0, True, state, *scratch)
+            imm(*fixed, *sample, 1 / 30, 0.0, True, state, *scratch)  # type: ignore[call-arg]
         numbers, rotation, place, size, variance = _sample(rng, self.numbers, speeds, self.steps / 30)
         if self.bad:
             numbers[0], rotation, place[1], size = np.nan, np.full((3, 3), np.inf), np.nan, -1.0
