@@ -6,7 +6,6 @@ the first frame that counts until it is told that somebody listens. It can spoil
 
 from __future__ import annotations
 
-import multiprocessing
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tracker.bench import tap
+from tracker.bench.child import SPAWN, Child
 from tracker.clock import monotonic_ns
-from tracker.errors import FacewireError, PublishError
+from tracker.errors import FacewireError
 
 if TYPE_CHECKING:
     from tracker.pipeline import Pipeline
@@ -27,7 +27,6 @@ FEWEST_LOOKS = 40
 """Looks in a run too short for one a second."""
 LEAK_BYTES = 1 << 20
 SPOILT_EVERY = 10
-_PATIENCE_SECONDS = 180.0
 
 
 class _Enough(Exception):
@@ -98,18 +97,13 @@ class Endurance:
     """The parent's handle; a context manager."""
 
     def __init__(self, footage: Path, faces: int, frames: int, spoil: str | None = None) -> None:
-        spawn = multiprocessing.get_context("spawn")
-        self._pipe, theirs = spawn.Pipe()
-        self._done, self._listening = spawn.Value("q", 0), spawn.Event()
-        arguments = (footage, faces, frames, spoil, (self._done, self._listening), theirs)
-        self._process = spawn.Process(target=_run, args=arguments, name="facewire-bench-endurance")
-        self._process.start()
-        theirs.close()
+        self._done, self._listening = SPAWN.Value("q", 0), SPAWN.Event()
+        self._child = Child("tracker", _run, footage, faces, frames, spoil, (self._done, self._listening))
         self._frames = frames
 
     def endpoint(self) -> str:
         """Once it is bound. Raises what `facewire run` would say."""
-        return str(self._hear(_PATIENCE_SECONDS))
+        return str(self._child.hear())
 
     def go(self) -> None:
         """From now on frames count."""
@@ -117,30 +111,15 @@ class Endurance:
 
     def frames_so_far(self, seconds: float) -> int:
         """Wait so long, or until it has ended: frames by then."""
-        return self._frames if self._pipe.poll(seconds) else int(self._done.value)
+        return self._frames if self._child.spoke(seconds) else int(self._done.value)
 
     def finish(self) -> tuple[np.ndarray, int, int]:
         """Float64 [N, 3] of seconds, frames and MB; the last sequence published; how often a queue ran full."""
-        curve, last, overflows = self._hear(_PATIENCE_SECONDS)
+        curve, last, overflows = self._child.hear()
         return np.asarray(curve), int(last), int(overflows)
-
-    def _hear(self, seconds: float) -> Any:
-        try:
-            said = self._pipe.recv() if self._pipe.poll(seconds) else None
-        except EOFError as error:
-            raise PublishError("the bench's own `facewire run` ended early; its error is printed above") from error
-        if said is None:
-            raise PublishError(f"the bench's own `facewire run` said nothing for {seconds:g} s; run the bench again")
-        if isinstance(said, FacewireError):
-            raise said
-        return said
 
     def __enter__(self) -> Endurance:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._pipe.close()
-        self._process.join(1.0)
-        if self._process.is_alive():
-            self._process.terminate()
-            self._process.join()
+        self._child.close()

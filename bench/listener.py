@@ -7,18 +7,16 @@ with the subscriber library; it does not look at faces and does not know what th
 from __future__ import annotations
 
 import gc
-import multiprocessing
 import time
 from multiprocessing.connection import Connection
 from typing import Any
 
 import numpy as np
 
+from tracker.bench.child import SPAWN, Child
 from tracker.clock import monotonic_ns
-from tracker.errors import PublishError
 
 COLUMNS = ("sequence", "captured_ns", "decoded_ns", "inferred_ns", "published_ns", "received_ns")
-_PATIENCE_SECONDS = 60.0
 _LOOK_SECONDS = 0.1
 """How often a listener to whom nobody speaks looks whether it is to stop."""
 _NEVER = 1 << 62
@@ -53,18 +51,13 @@ class Listener:
     """The parent's handle; a context manager. With `newest` it skips to the newest message at each look."""
 
     def __init__(self, endpoint: str, newest: bool = False) -> None:
-        spawn = multiprocessing.get_context("spawn")  # a fork would take our threads' locks with it
-        self._pipe, theirs = spawn.Pipe()
-        self._pause, self._stop = spawn.Array("q", [_NEVER, _NEVER], lock=False), spawn.Event()
-        arguments = (endpoint, newest, self._pause, self._stop, theirs)
-        self._process = spawn.Process(target=_listen, args=arguments, name="facewire-bench-listener")
-        self._process.start()
-        theirs.close()
-        self._hear()
+        self._pause, self._stop = SPAWN.Array("q", [_NEVER, _NEVER], lock=False), SPAWN.Event()
+        self._child = Child("subscriber", _listen, endpoint, newest, self._pause, self._stop)
+        self._child.hear()
 
     def wait_until_heard(self) -> None:
         """Until the first message has come. Raises PublishError where none does."""
-        self._hear()
+        self._child.hear()
 
     def stop_reading(self, from_ns: int, until_ns: int) -> None:
         """From one monotonic time to another it does not look at its socket."""
@@ -73,23 +66,11 @@ class Listener:
     def finish(self) -> tuple[np.ndarray, int]:
         """Stop it: int64 [N, len(COLUMNS)], one row a message; and how many came again."""
         self._stop.set()
-        rows, repeated = self._hear()
+        rows, repeated = self._child.hear()
         return np.asarray(rows), int(repeated)
-
-    def _hear(self) -> Any:
-        try:
-            if self._pipe.poll(_PATIENCE_SECONDS):
-                return self._pipe.recv()
-        except EOFError as error:
-            raise PublishError("the bench's own subscriber ended early; its error is printed above") from error
-        raise PublishError(f"the bench's own subscriber heard nothing for {_PATIENCE_SECONDS:g} s; run the bench again")
 
     def __enter__(self) -> Listener:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._pipe.close()
-        self._process.join(1.0)
-        if self._process.is_alive():
-            self._process.terminate()
-            self._process.join()
+        self._child.close()

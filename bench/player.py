@@ -7,7 +7,6 @@ whatever became of the frames before it: if the player or its listener is late, 
 from __future__ import annotations
 
 import ctypes
-import multiprocessing
 import socket
 import sys
 import time
@@ -20,8 +19,8 @@ from typing import Any, Literal
 
 import numpy as np
 
+from tracker.bench.child import SPAWN, Child
 from tracker.clock import monotonic_ns
-from tracker.errors import SourceError
 
 Container = Literal["nut", "mpegts"]
 # MPEG-TS would add 1.4 s to every time.
@@ -146,18 +145,13 @@ class Player:
     """The parent's handle; a context manager."""
 
     def __init__(self, footage: Path, rate_hz: int, container: Container = "nut") -> None:
-        spawn = multiprocessing.get_context("spawn")
-        self._pipe, theirs = spawn.Pipe()
-        self._wishes = spawn.Array("q", [ENDLESS, ENDLESS, 0], lock=False)
-        arguments = (footage, rate_hz, container, self._wishes, theirs)
-        self._process = spawn.Process(target=_serve, args=arguments, name="facewire-bench-player")
-        self._process.start()
-        theirs.close()
-        self.address = f"tcp://127.0.0.1:{self._hear()}"
+        self._wishes = SPAWN.Array("q", [ENDLESS, ENDLESS, 0], lock=False)
+        self._child = Child("player", _serve, footage, rate_hz, container, self._wishes)
+        self.address = f"tcp://127.0.0.1:{self._child.hear()}"
 
     def schedule(self) -> Schedule:
         """Once somebody has connected."""
-        found: Schedule = self._hear()
+        found: Schedule = self._child.hear()
         return found
 
     def end_before(self, number: int) -> None:
@@ -171,22 +165,10 @@ class Player:
 
     def finish(self) -> np.ndarray:
         """int64 [N]: when each frame had been sent, after the last one."""
-        return np.asarray(self._hear())
-
-    def _hear(self) -> Any:
-        try:
-            if self._pipe.poll(_PATIENCE_SECONDS):
-                return self._pipe.recv()
-        except EOFError as error:
-            raise SourceError("the bench's own player ended early; its error is printed above") from error
-        raise SourceError(f"the bench's own player said nothing for {_PATIENCE_SECONDS:g} s; run the bench again")
+        return np.asarray(self._child.hear())
 
     def __enter__(self) -> Player:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._pipe.close()
-        self._process.join(1.0)
-        if self._process.is_alive():
-            self._process.terminate()
-            self._process.join()
+        self._child.close()

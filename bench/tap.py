@@ -8,7 +8,6 @@ is inside a stamp. It does not know when a frame was due.
 from __future__ import annotations
 
 import io
-import multiprocessing
 import os
 import socket
 import sys
@@ -20,8 +19,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tracker.bench import strip
+from tracker.bench.child import Child
 from tracker.clock import monotonic_ns
-from tracker.errors import FacewireError, PublishError
+from tracker.errors import FacewireError
 
 if TYPE_CHECKING:
     from tracker.face.camera import Camera
@@ -35,7 +35,6 @@ COLUMNS = ("sequence", "pts_ns", "number", "dropped", "faces", "left_ns", *(f"{s
 SOURCE_ID = "bench"
 MOST_FRAMES = 1 << 20
 """Rows kept: five hours at 60 Hz. Memory is taken when it is written to."""
-_PATIENCE_SECONDS = 180.0
 """A first run compiles the kernels."""
 
 
@@ -97,37 +96,18 @@ class Tracking:
 
     def __init__(self, arguments: Sequence[str], standard_input: bool = False) -> None:
         """With `standard_input` the first argument, `tcp://HOST:PORT`, is connected to that instead, and `-` given."""
-        spawn = multiprocessing.get_context("spawn")
-        self._pipe, theirs = spawn.Pipe()
-        self._process = spawn.Process(target=_track, args=(tuple(arguments), standard_input, theirs))
-        self._process.start()
-        theirs.close()
+        self._child = Child("`facewire run`", _track, tuple(arguments), standard_input)
 
     def endpoint(self) -> str:
         """Once it is bound. Raises what `facewire run` would say."""
-        return str(self._hear())
+        return str(self._child.hear())
 
     def finish(self) -> np.ndarray:
         """int64 [N, len(COLUMNS)], one row a frame, after the source has ended."""
-        return np.asarray(self._hear())
-
-    def _hear(self) -> Any:
-        try:
-            said = self._pipe.recv() if self._pipe.poll(_PATIENCE_SECONDS) else None
-        except EOFError as error:
-            raise PublishError("the bench's own `facewire run` ended early; its error is printed above") from error
-        if said is None:
-            raise PublishError(f"the bench's own `facewire run` said nothing for {_PATIENCE_SECONDS:g} s")
-        if isinstance(said, FacewireError):
-            raise said
-        return said
+        return np.asarray(self._child.hear())
 
     def __enter__(self) -> Tracking:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._pipe.close()
-        self._process.join(1.0)
-        if self._process.is_alive():
-            self._process.terminate()
-            self._process.join()
+        self._child.close()

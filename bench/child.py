@@ -1,0 +1,52 @@
+"""A process of a bench's own, and the pipe it answers through.
+
+Given a function it runs that in a process that shares nothing with this one, with the far end of a pipe as its last
+argument. An error that the function sends is raised here. It does not know what is said.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Callable
+from typing import Any
+
+from tracker.errors import FacewireError, PublishError
+
+SPAWN = multiprocessing.get_context("spawn")
+"""A fork would take our threads' locks with it. What a child shares with its parent is made of this, too."""
+PATIENCE_SECONDS = 180.0
+
+
+class Child:
+    """One process; whoever starts it closes it."""
+
+    def __init__(self, name: str, target: Callable[..., None], *arguments: Any) -> None:
+        self._name = name
+        self._pipe, theirs = SPAWN.Pipe()
+        self._process = SPAWN.Process(target=target, args=(*arguments, theirs), name=f"facewire-bench-{name}")
+        self._process.start()
+        theirs.close()
+
+    def spoke(self, seconds: float) -> bool:
+        """Wait so long for something to hear, or the end."""
+        return self._pipe.poll(seconds)
+
+    def hear(self, seconds: float = PATIENCE_SECONDS) -> Any:
+        """The next thing it says. Raises PublishError where it has ended or says nothing, and what error it sends."""
+        try:
+            if not self._pipe.poll(seconds):
+                raise PublishError(f"the bench's own {self._name} said nothing for {seconds:g} s; run the bench again")
+            said = self._pipe.recv()
+        except EOFError as error:
+            raise PublishError(f"the bench's own {self._name} ended early; its error is printed above") from error
+        if isinstance(said, FacewireError):
+            raise said
+        return said
+
+    def close(self) -> None:
+        """End it, gently first."""
+        self._pipe.close()
+        self._process.join(1.0)
+        if self._process.is_alive():
+            self._process.terminate()
+            self._process.join()
