@@ -22,6 +22,8 @@ from tracker.bench.synthetic import open_stage
 from tracker.bench.verdicts import LAGS_MS, WHATS, Result, conclude
 from tracker.errors import SettingsError, SourceError
 
+MOST_PEOPLE = 100
+"""Those from this number on were used to fit the filter's constants."""
 UNITS = {"landmarks": "px", "pose": "deg", "shapes": "1"}
 
 
@@ -45,9 +47,10 @@ class Settings:
     """A PNG with all curves."""
 
     def __post_init__(self) -> None:
-        if self.people < 3 or self.photographs < 0 or self.clips < 0:
+        if not 3 <= self.people <= MOST_PEOPLE or self.photographs < 0 or self.clips < 0:
             raise SettingsError(
-                f"{self.people} people, {self.photographs} photographs, {self.clips} clips; give 3 people or more"
+                f"{self.people} people, {self.photographs} photographs, {self.clips} clips; give 3 to {MOST_PEOPLE} "
+                "people, and 0 or more of the others"
             )
 
 

@@ -20,6 +20,8 @@ from tracker.smooth import SmoothSettings
 from tracker.smooth.estimate import Estimator
 from tracker.source import frame_from_image
 
+FEWEST_SHARE = 0.9
+"""Of the frames: a face that is seen in fewer was lost on the way."""
 _MICROSECOND = Fraction(1, 1_000_000)
 
 
@@ -74,7 +76,7 @@ def an_estimator(model: FaceModel) -> Estimator:
 
 def look(pictures: Iterable[np.ndarray], seconds: np.ndarray, faces: int = 1) -> list[Trace | None]:
     """The raw fits of up to `faces` faces in pictures (uint8 [H, W, 3] RGB) at `seconds` [N], from left to right; None
-    for one that was not seen in every frame after the first few."""
+    for one that was not seen in nearly all of them."""
     from tracker.detect.finder import FindSettings
 
     pipeline = Pipeline(FindSettings(max_faces=faces), SmoothSettings(enabled=False))
@@ -84,7 +86,7 @@ def look(pictures: Iterable[np.ndarray], seconds: np.ndarray, faces: int = 1) ->
             if face.confidence > 0:
                 sample = _copied(pipeline.fits[face.track_id])
                 seen.setdefault(face.track_id, []).append((index, sample, face.identity))
-    rows = [rows for rows in seen.values() if len(rows) >= len(seconds) - 5]
+    rows = [rows for rows in seen.values() if len(rows) >= FEWEST_SHARE * len(seconds)]
     rows.sort(key=lambda one: one[0][1].center_px[0])
     return [_trace(one, seconds) for one in rows] + [None] * (faces - len(rows))
 

@@ -74,7 +74,7 @@ def test_without_a_peer_nothing_is_said_of_it() -> None:
     assert "irregular" in report(result)
 
 
-@pytest.mark.parametrize("change", [{"people": 2}, {"photographs": -1}, {"clips": -1}])
+@pytest.mark.parametrize("change", [{"people": 2}, {"people": 101}, {"photographs": -1}, {"clips": -1}])
 def test_bad_settings_are_named(change: dict[str, int], tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match="3 people or more"):
+    with pytest.raises(SettingsError, match="3 to 100 people"):
         Settings(tmp_path, tmp_path, **change)
