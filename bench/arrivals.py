@@ -31,7 +31,7 @@ class Taken:
     round_frames: int
     """After so many the numbers in the pixels begin anew; the frame's own time tells the rounds apart."""
     sent_ns: np.ndarray
-    """int64 [N]: when frame k had been sent."""
+    """int64 [N]: when frame k was sent."""
     tracked: np.ndarray
     """int64, the rows of `tap`."""
 

@@ -94,7 +94,7 @@ class Stream:
 
 
 def play(stream: Stream, schedule: Schedule, wire: socket.socket, wishes: Any) -> np.ndarray:
-    """Send each frame when it is due; int64 [N]: when each had been sent. A listener who hangs up ends it.
+    """Send each frame when it is due; int64 [N]: when each was sent. A listener who hangs up ends it.
 
     `wishes` may change meanwhile: the frame before which to end, the one before which to stall, and for how many ns.
     """
@@ -102,11 +102,13 @@ def play(stream: Stream, schedule: Schedule, wire: socket.socket, wishes: Any) -
     while (number := len(sent_ns)) < wishes[0]:
         data = stream.frame(number)
         _sleep_until(schedule.due_ns(number) + (wishes[2] if number == wishes[1] else 0))
+        # Before, not after: on one core the listener may have read and decoded it by the time the call returns.
+        sent_ns.append(monotonic_ns())
         try:
             wire.sendall(data)
         except OSError:
+            del sent_ns[-1]
             break
-        sent_ns.append(monotonic_ns())
     return np.array(sent_ns, np.int64)
 
 
@@ -164,7 +166,7 @@ class Player:
         self._wishes[1] = number
 
     def finish(self) -> np.ndarray:
-        """int64 [N]: when each frame had been sent, after the last one."""
+        """int64 [N]: when each frame was sent, after the last one."""
         return np.asarray(self._child.hear())
 
     def __enter__(self) -> Player:

@@ -76,6 +76,7 @@ class Decoder:
         self.frames_expected = None if self.live else self._stream.frames or None
         self._index = 0
         self._last: tuple[int, Fraction] | None = None
+        self._time_base: Fraction | None = None
         self._arrived: dict[int | None, int] = {}
 
     def _open(self, settings: SourceSettings) -> InputContainer:
@@ -155,13 +156,19 @@ class Decoder:
 
     def _time_of(self, picture: VideoFrame) -> tuple[int, Fraction]:
         """The picture's own time, or a frame after the last one's: bare streams carry none."""
-        step = 1 / (self.rate or USUAL_FPS)
-        if picture.pts is not None:
-            return picture.pts, Fraction(picture.time_base or self._stream.time_base or step)
+        pts = picture.pts
+        if pts is not None:
+            # A stream's pictures share one; to ask each for it makes a fraction anew, 40 us while caches are cold.
+            self._time_base = self._time_base or Fraction(picture.time_base or self._stream.time_base or self._step())
+            return pts, self._time_base
         if self._last is None:
-            return 0, step
+            return 0, self._step()
         pts, time_base = self._last
-        return pts + max(1, round(step / time_base)), time_base
+        return pts + max(1, round(self._step() / time_base)), time_base
+
+    def _step(self) -> Fraction:
+        """From frame to frame, as far as one knows."""
+        return 1 / (self.rate or USUAL_FPS)
 
     def _ended_early(self) -> bool:
         """Whether a Matroska file stops before its header says: such a cut makes no error."""
