@@ -67,7 +67,7 @@ def test_later_frames_correct_earlier_ones(noisy: list[Frame]) -> None:
     """Rest, then an even shift of 3 px a frame, whose beginning a calm filter learns of late."""
     away = {}
     for count in (0, 2):
-        x = np.array([faces[0].landmarks_px[4, 0] for _, _, faces in leave(noisy, count, calm=20.0)])
+        x = np.array([faces[0].landmarks_px[4, 0] for _, _, faces in leave(noisy, count, calm=2.0)])
         off = x - np.maximum(0, np.arange(40) - 20) * 3.0
         away[count] = off - np.median(off[8:20])
     begins = slice(21, 27)

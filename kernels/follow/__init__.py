@@ -22,7 +22,7 @@ import numpy as np
 
 from tracker.errors import SettingsError
 from tracker.kernels.cuda import on_device, require
-from tracker.kernels.imm import DYNAMICS, LIMITS, MODES, state_size
+from tracker.kernels.imm import DYNAMICS, LIMITS, MODES, TRAITS, state_size
 from tracker.kernels.portray import AFTER_MESH
 
 MOST_CHANNELS, MOST_GROUPS = 64, 16
@@ -34,11 +34,11 @@ class Filter:
     """What is the same for every body, checked once."""
 
     dynamics: Any
-    """float64 [7, C], C = N + 6 channels: see `imm`, as for the next four."""
+    """float64 [8, C], C = N + 6 channels: see `imm`, as for the next four."""
     groups: Any
     """int64 [C]: each below G."""
     traits: Any
-    """float64 [2, G]."""
+    """float64 [3, G]."""
     rates: Any
     """float64 [3, 3]."""
     limits: Any
@@ -55,7 +55,7 @@ class Filter:
             )
         for name, dtype, shape in (
             ("dynamics", _FLOAT64, (DYNAMICS, channels)), ("groups", _INT64, (channels,)),
-            ("traits", _FLOAT64, (2, number)), ("rates", _FLOAT64, (MODES, MODES)), ("limits", _FLOAT64, (LIMITS,)),
+            ("traits", _FLOAT64, (TRAITS, number)), ("rates", _FLOAT64, (MODES, MODES)), ("limits", _FLOAT64, (LIMITS,)),
             ("tilts", _FLOAT32, (count, 4)),
         ):  # fmt: skip
             require(name, getattr(self, name), dtype, shape, device)

@@ -8,7 +8,7 @@ import numpy as np
 
 from tracker.kernels.follow import Filter, Followed, Sample
 from tracker.kernels.follow.reference import follow
-from tracker.kernels.imm import DENSITY, MEMORY, SPEED, STARTED, WALK, state_size
+from tracker.kernels.imm import DENSITY, DYNAMICS, LATE, MEMORY, SPEED, STARTED, WALK, state_size
 from tracker.kernels.imm.cases import LIMITS, RATES, TRAITS
 from tracker.kernels.portray import AFTER_MESH
 
@@ -53,10 +53,10 @@ class Case:
 
     def _filter(self, rng: np.random.Generator) -> Filter:
         channels = self.count + 6
-        dynamics = np.empty((7, channels))
+        dynamics = np.empty((DYNAMICS, channels))
         dynamics[WALK], dynamics[DENSITY], dynamics[DENSITY + 1] = 1e-5, 1e-3, rng.uniform(1, 20, channels)
         dynamics[MEMORY], dynamics[MEMORY + 1] = 2.0, rng.uniform(0.3, 1, channels)
-        dynamics[SPEED], dynamics[SPEED + 1] = 0.01, 0.5
+        dynamics[SPEED], dynamics[SPEED + 1], dynamics[LATE] = 0.01, 0.5, rng.uniform(0, 0.05, channels)
         groups = np.arange(channels) % 3
         groups[-6:] = 2
         return Filter(dynamics, groups, TRAITS, RATES, LIMITS, rng.normal(0, 0.4, (self.count, 4)).astype(np.float32))

@@ -6,16 +6,19 @@
 #define THREADS 64
 #define MOST_CHANNELS 64       // one thread each
 #define MOST_GROUPS 16
-#define MODES 3                // as in `imm`, and the next 22: the still mode is the first, the moving one the last
+#define MODES 3                // as in `imm`, and the next 30: the still mode is the first, the moving one the last
 #define STARTED 0
 #define QUATERNION 1
 #define SAMPLE 5
 #define TURN 9
-#define REST 12
+#define PACE 12
+#define REST 13
+#define NOTES 4
 #define WALK 0
 #define DENSITY 1
 #define MEMORY 3
 #define SPEED 5
+#define LATE 7
 #define LEAST 0
 #define MOST 1
 #define UNIT 2
@@ -24,6 +27,11 @@
 #define MOST_FACTOR 5
 #define TRUST 0
 #define FOLLOW 1
+#define EASE 2
+#define USUAL_SECONDS (1.0 / 30.0)
+#define SLOWEST 2.0
+#define PACE_SECONDS 1.0
+#define LONGEST_SECONDS 0.1
 #define MEDIAN_OF_SQUARE 0.4549364
 #define LEAST_SHARE 1e-6
 #define STEEPEST 0.9           // as in `portray`, and the next seven
@@ -102,6 +110,7 @@ struct Body {
     double turn[3], since[3];                   // of the sample: from the estimate, from the last sample
     double mean[3], told[3];                    // of the filtered turn: by what it goes on, by what it is told
     double unit;                                // of the place
+    double pace;                                // the mean step in seconds
 };
 
 // How the sample is turned; not finite where it is not.
@@ -172,6 +181,22 @@ __device__ static void predict(Mode& mode, double density, double memory, double
     mode.a += 2.0 * reach * mode.b + reach * reach * mode.d + density * dt * dt * dt / 3.0;
     mode.b = keep * (mode.b + reach * mode.d) + density * dt * dt / 2.0;
     mode.d = keep * keep * mode.d + density * dt;
+}
+
+// What all modes of a channel say.
+__device__ static double mean_of(const Mode* modes, const double* shares) {
+    return shares[0] * modes[0].value + shares[1] * modes[1].value + shares[2] * modes[2].value;
+}
+
+// The mean step after another.
+__device__ static double paced(double pace, double dt) {
+    return pace + fmin(dt / PACE_SECONDS, 1.0) * (fmin(dt, LONGEST_SECONDS) - pace);
+}
+
+// How much nearer what is told comes to the estimate within a step, as a share of the way.
+__device__ static double nearer(double late, double ease, double still, double pace, double dt) {
+    const double slower = fmin(pace / USUAL_SECONDS, SLOWEST), square = still * still;
+    return 1.0 / (1.0 + late / dt + ease * square * square * slower * slower);
 }
 
 // Takes in a sample; returns how likely it was, as a logarithm.
@@ -255,9 +280,9 @@ __device__ static void share_out(double* shares) {
 }
 
 extern "C" __global__ void __launch_bounds__(THREADS) follow(
-    const double* __restrict__ dynamics,   // [7, C]
+    const double* __restrict__ dynamics,   // [8, C]
     const long long* __restrict__ groups,  // [C]
-    const double* __restrict__ traits,     // [2, G]
+    const double* __restrict__ traits,     // [3, G]
     const double* __restrict__ rates,      // [3, 3]
     const double* __restrict__ limits,     // [6]
     const float* __restrict__ tilts,       // [N, 4]
@@ -270,7 +295,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) follow(
     const double* __restrict__ aheads,     // [B]
     const double* __restrict__ cameras,    // [B, 4]
     const double* __restrict__ doubts,     // [B, 2]
-    const double* last,                    // [B, 12 + 3 G + 18 C], may be `states`
+    const double* last,                    // [B, 13 + 3 G + 19 C], may be `states`
     float* __restrict__ out_numbers,       // [B, N]
     double* __restrict__ out_poses,        // [B, 12]
     float* __restrict__ out_std,           // [B, C]
@@ -278,7 +303,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) follow(
     double* states)                        // as `last`
 {
     const int thread = threadIdx.x, channels = count + 6;
-    const int start = REST + MODES * number, size = start + (3 + 5 * MODES) * channels;
+    const int start = REST + MODES * number, size = start + (NOTES + 5 * MODES) * channels;
     const bool mine = thread < channels, turns = mine && thread >= count + 3;
     const int axis = thread - count - 3;
     const double* pose = poses + 12 * blockIdx.x;
@@ -294,14 +319,16 @@ extern "C" __global__ void __launch_bounds__(THREADS) follow(
         body.shares[n] = last[REST + n];
     if (thread < MODES)
         fill_change(rates, thread, dt, body.change);
-    if (thread == THREADS - 1)
+    if (thread == THREADS - 1) {
         see_turn(last, pose, body);
+        body.pace = !started ? USUAL_SECONDS : moves ? paced(last[PACE], dt) : last[PACE];
+    }
     __syncthreads();
 
     // The channel's sample, and what is left of those before it.
     const double* given = last + start + thread;
     Mode modes[MODES] = {};
-    double sample = 0.0, recent = 0.0, difference = 0.0, factor = 0.0;
+    double sample = 0.0, recent = 0.0, difference = 0.0, factor = 0.0, behind = 0.0;
     int group = 0;
     if (mine) {
         group = (int)groups[thread];
@@ -311,9 +338,9 @@ extern "C" __global__ void __launch_bounds__(THREADS) follow(
         if (thread < count && is_number(sample))
             sample = fmin(fmax(sample, limits[LEAST]), limits[MOST]);
         recent = turns ? body.since[axis] : given[0];
-        difference = given[channels], factor = given[2 * channels];
+        difference = given[channels], factor = given[2 * channels], behind = given[3 * channels];
         for (int n = 0; n < MODES; ++n) {
-            const double* at = given + (3 + 5 * n) * channels;
+            const double* at = given + (NOTES + 5 * n) * channels;
             modes[n] = {at[0], at[channels], at[2 * channels], at[3 * channels], at[4 * channels]};
         }
     }
@@ -322,7 +349,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) follow(
     if (thread == count) {
         double log_size = sample;
         if (started)
-            log_size = shares[0] * modes[0].value + shares[1] * modes[1].value + shares[2] * modes[2].value;
+            log_size = mean_of(modes, shares);
         body.unit = limits[UNIT] * exp(is_number(log_size) ? log_size : 0.0);
     }
     for (int n = thread; moves && n < MODES * number; n += THREADS) {
@@ -335,7 +362,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) follow(
     const double scale = mine && thread > count && !turns ? body.unit : 1.0;
     double variance = mine ? variances[(long long)blockIdx.x * channels + thread] * scale * scale : 0.0;
     if (mine && !started) {
-        recent = known && !turns ? sample : 0.0, difference = factor = 0.0;
+        recent = known && !turns ? sample : 0.0, difference = factor = behind = 0.0;
         for (int n = 0; n < MODES; ++n) {
             const double speed = n ? dynamics[(SPEED + n - 1) * channels + thread] * scale : 0.0;
             modes[n] = {recent, 0.0, variance, 0.0, speed * speed};
@@ -355,6 +382,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) follow(
         else if (known)
             recent = sample;
         variance *= exp(factor);
+        behind += mean_of(modes, shares);  // from here on: what is told less the old estimate
         Mode now[MODES];
         for (int n = 0; n < MODES; ++n) {
             const double speed = n ? dynamics[(SPEED + n - 1) * channels + thread] * scale : 0.0;
@@ -394,13 +422,17 @@ extern "C" __global__ void __launch_bounds__(THREADS) follow(
 
     // The estimate is turned by what the modes say, and they count on from there.
     if (mine) {
+        const double mean = mean_of(modes, shares);
+        if (moves) {
+            const double late = dynamics[LATE * channels + thread], ease = traits[EASE * number + group];
+            behind = (1.0 - nearer(late, ease, shares[0], body.pace, dt)) * (behind - mean);
+        }
         if (turns && moves) {
-            const double mean = shares[0] * modes[0].value + shares[1] * modes[1].value + shares[2] * modes[2].value;
             body.mean[axis] = mean;
             for (int n = 0; n < MODES; ++n)
                 modes[n].value -= mean;
         }
-        const double value = tell(modes, shares, dynamics + thread, channels, ahead, scale, std[thread]);
+        const double value = behind + tell(modes, shares, dynamics + thread, channels, ahead, scale, std[thread]);
         if (thread < count)
             out_numbers[(long long)blockIdx.x * count + thread] = (float)fmin(fmax(value, limits[LEAST]), limits[MOST]);
         else if (thread == count)
@@ -410,9 +442,9 @@ extern "C" __global__ void __launch_bounds__(THREADS) follow(
         else
             filtered[9 + thread - count - 1] = value;
         double* kept = state + start + thread;
-        kept[0] = recent, kept[channels] = difference, kept[2 * channels] = factor;
+        kept[0] = recent, kept[channels] = difference, kept[2 * channels] = factor, kept[3 * channels] = behind;
         for (int n = 0; n < MODES; ++n) {
-            double* at = kept + (3 + 5 * n) * channels;
+            double* at = kept + (NOTES + 5 * n) * channels;
             at[0] = modes[n].value, at[channels] = modes[n].speed, at[2 * channels] = modes[n].a;
             at[3 * channels] = modes[n].b, at[4 * channels] = modes[n].d;
         }
@@ -423,6 +455,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) follow(
     float* before = out_before + AFTER_MESH * blockIdx.x;
     if (thread == 0) {
         state[STARTED] = moves ? 2.0 : started ? seen : 1.0;
+        state[PACE] = body.pace;
         const Four sampled = four_at(body.sampled), estimate = started ? four_at(body.estimate) : sampled;
         const Four now = moves ? turned(estimate, body.mean) : estimate;
         keep_four(now, state + QUATERNION);

@@ -10,7 +10,13 @@ Markovian Switching Coefficients", IEEE Trans. Automatic Control 33(8), 1988):
   second) and forgotten over `memory` seconds; on entering the mode the speed is 0 with a deviation of `speed`.
 
 A group's likelihood of a mode is the product over its channels, to the power of the group's trust (their errors are
-not independent). Modes change at `rates` per second, so nothing depends on how often one samples.
+not independent). Modes change at `rates` per second, so what is estimated does not depend on how often one samples.
+
+What is told follows the estimate at a pace of its own: each step it comes nearer by 1 / (1 + late / dt + ease s^4 r^2)
+of the way, s the group's share of being still and r the mean step by `USUAL_SECONDS`, at most `SLOWEST`. An estimate
+that settles at rest moves by less and less, but at random, and `ease` (by group) takes that off; it costs no time, for
+what moves is not still. With r a viewer sees as little tremble from frame to frame where frames are few. `late` (by
+channel, in seconds) is for those who want calm in motion as well: so much later everything comes.
 
 - The measurement's variance is given with each sample, and a factor per channel is learned from the samples
   themselves: their second difference at rest is noise, and its median is hardly touched by motion. The moving mode
@@ -35,19 +41,26 @@ import numpy as np
 from tracker.errors import SettingsError
 
 MODES = 3
-STARTED, QUATERNION, SAMPLE, TURN, REST = 0, 1, 5, 9, 12
+STARTED, QUATERNION, SAMPLE, TURN, PACE, REST = 0, 1, 5, 9, 12, 13
 """Where in the state each part begins: how many samples were seen; quaternions `xyzw` of the estimate and the last
-sample; the last turn between samples. Then, for G groups and C channels: the modes' shares [G, 3]; the rows of last
-sample, last difference and logarithm of the learned noise factor [3, C]; the rows of value, speed and their variances
-(value, both, speed) of each mode [3, 5, C]."""
-WALK, DENSITY, MEMORY, SPEED = 0, 1, 3, 5
-"""Rows of `dynamics`: the walk of the still mode, then densities, memories and speeds of drifting and moving."""
-DYNAMICS = 7
+sample; the last turn between samples; the mean step in seconds. Then, for G groups and C channels: the modes' shares
+[G, 3]; the rows of last sample, last difference, logarithm of the learned noise factor, and what is told less the
+estimate [4, C]; the rows of value, speed and their variances (value, both, speed) of each mode [3, 5, C]."""
+NOTES = 4
+"""Rows between the shares and the modes."""
+WALK, DENSITY, MEMORY, SPEED, LATE = 0, 1, 3, 5, 7
+"""Rows of `dynamics`: the walk of the still mode, then densities, memories and speeds of drifting and moving, and how
+many seconds what is told comes after the estimate."""
+DYNAMICS = 8
 LEAST, MOST, UNIT, LEARN_SECONDS, LEAST_FACTOR, MOST_FACTOR = range(6)
 """Entries of `limits`: of the numbers; unit of the place; how long the noise takes to be learned by a factor of e, how
 far it may be from what is given."""
-TRUST, FOLLOW = 0, 1
+TRUST, FOLLOW, EASE = 0, 1, 2
 """Rows of `traits`."""
+TRAITS = 3
+USUAL_SECONDS, SLOWEST = 1 / 30, 2.0
+PACE_SECONDS, LONGEST_SECONDS = 1.0, 0.1
+"""Over how long the mean step is taken, and how much a gap counts in it."""
 LIMITS = 6
 MEDIAN_OF_SQUARE = 0.4549364
 """Of the square of a standard normal variable."""
@@ -60,7 +73,7 @@ Implementation = Callable[..., float]
 
 def state_size(numbers: int, groups: int) -> int:
     """Floats in the state of a body with so many numbers, in so many groups of channels."""
-    return REST + MODES * groups + (3 + 5 * MODES) * (numbers + 6)
+    return REST + MODES * groups + (NOTES + 5 * MODES) * (numbers + 6)
 
 
 def shares_of(state: np.ndarray, groups: int) -> np.ndarray:
@@ -87,8 +100,8 @@ class Imm:
     ) -> float:  # fmt: skip
         """Filter one sample; fill the last four and return the filtered size, all `ahead_seconds` after the sample.
 
-        Channels are the N numbers, the log size, the place (2) and the turn (3): C = N + 6. `dynamics` float64 [7, C],
-        `groups` int64 [C], `traits` float64 [2, G], `rates` float64 [3, 3] (from, to; the diagonal is not read),
+        Channels are the N numbers, the log size, the place (2) and the turn (3): C = N + 6. `dynamics` float64 [8, C],
+        `groups` int64 [C], `traits` float64 [3, G], `rates` float64 [3, 3] (from, to; the diagonal is not read),
         `limits` float64 [6]. The sample: `numbers` float32 [N], `rotation` float64 [3, 3], `place` float64 [2], `size`,
         `variance` float64 [C] (place in its unit squared, turn in radians squared); none of it is read where `seen` is
         false. `state` float64 [state_size(N, G)]. `out_rotation` float64 [3, 3], `out_place` float64 [2],
@@ -98,11 +111,19 @@ class Imm:
         count, number = len(numbers), traits.shape[-1]
         channels = count + 6
         shapes = (dynamics.shape, groups.shape, traits.shape, rates.shape, limits.shape, variance.shape, out_std.shape)
-        wanted = ((DYNAMICS, channels), (channels,), (2, number), (MODES, MODES), (LIMITS,), (channels,), (channels,))
+        wanted = (
+            (DYNAMICS, channels),
+            (channels,),
+            (TRAITS, number),
+            (MODES, MODES),
+            (LIMITS,),
+            (channels,),
+            (channels,),
+        )
         if shapes != wanted or len(state) != state_size(count, number) or len(out_numbers) != count:
             raise SettingsError(
                 f"{count} numbers, {len(out_numbers)} to fill, dynamics {list(dynamics.shape)}, groups "
-                f"{len(groups)}, variance {len(variance)}, state {len(state)}; they must be N, N, [7, N + 6], N + 6, "
+                f"{len(groups)}, variance {len(variance)}, state {len(state)}; they must be N, N, [8, N + 6], N + 6, "
                 f"N + 6 and {state_size(count, number)}"
             )
         return self.implementation(

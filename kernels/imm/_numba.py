@@ -10,24 +10,32 @@ from numba import boolean, float32, float64, int64, types
 from tracker.kernels.compiled import compiled, part
 from tracker.kernels.imm import (
     DENSITY,
+    EASE,
     FOLLOW,
+    LATE,
     LEARN_SECONDS,
     LEAST,
     LEAST_FACTOR,
     LEAST_SHARE,
+    LONGEST_SECONDS,
     MEDIAN_OF_SQUARE,
     MEMORY,
     MODES,
     MOST,
     MOST_FACTOR,
+    NOTES,
+    PACE,
+    PACE_SECONDS,
     QUATERNION,
     REST,
     SAMPLE,
+    SLOWEST,
     SPEED,
     STARTED,
     TRUST,
     TURN,
     UNIT,
+    USUAL_SECONDS,
     WALK,
 )  # fmt: skip
 
@@ -217,6 +225,8 @@ def _step(state, shares, recent, filters, dynamics, groups, traits, rates, sampl
     change, likelihood = np.empty((MODES, MODES)), np.zeros((number, MODES))
     weights, after = np.empty((number, MODES, MODES)), np.empty((number, MODES))
     old, keeps, memories = np.empty((MODES, 5)), np.empty(MODES - 1), np.zeros(MODES - 1)
+    for c in range(sample.size):  # from here on: what is told less the old estimate
+        recent[3, c] += _mean(shares, filters, groups, c)
     _transition(rates, dt, change)
     for g in range(number):
         for j in range(MODES):
@@ -247,7 +257,21 @@ def _step(state, shares, recent, filters, dynamics, groups, traits, rates, sampl
             total += shares[g, mode]
         for mode in range(MODES):
             shares[g, mode] /= total
+    _ease(state, shares, recent, filters, groups, traits, dynamics, dt)
     _recentre(state, shares, filters, groups)
+
+
+@part
+def _ease(state, shares, recent, filters, groups, traits, dynamics, dt):
+    """Bring what was told nearer to the estimate. A turn is taken as a vector in the estimate's axes, off by half the
+    product of a step and what is left of the way, both small angles."""
+    state[PACE] += min(dt / PACE_SECONDS, 1.0) * (min(dt, LONGEST_SECONDS) - state[PACE])
+    slower = min(state[PACE] / USUAL_SECONDS, SLOWEST)
+    for c in range(groups.size):
+        g = groups[c]
+        square = shares[g, 0] * shares[g, 0]
+        nearer = 1.0 / (1.0 + dynamics[LATE, c] / dt + traits[EASE, g] * square * square * slower * slower)
+        recent[3, c] = (1.0 - nearer) * (recent[3, c] - _mean(shares, filters, groups, c))
 
 
 @part
@@ -274,8 +298,8 @@ def _mean(shares, filters, groups, c):
 
 
 @part
-def _told(shares, filters, groups, c, dynamics, ahead, scale):
-    """Value and deviation of the mixture of one channel, carried on by `ahead` seconds."""
+def _told(shares, recent, filters, groups, c, dynamics, ahead, scale):
+    """What is told of one channel, and the mixture's deviation, carried on by `ahead` seconds."""
     value = variance = square = 0.0
     for mode in range(MODES):
         one, spread = filters[mode, 0, c], filters[mode, 2, c]
@@ -296,7 +320,7 @@ def _told(shares, filters, groups, c, dynamics, ahead, scale):
             memory = dynamics[MEMORY + mode - 1, c]
             one += memory * (1.0 - np.exp(-ahead / memory)) * filters[mode, 1, c]
         square += shares[groups[c], mode] * (one - value) ** 2
-    return value, np.sqrt(variance + square) / scale
+    return value + recent[3, c], np.sqrt(variance + square) / scale
 
 
 @part
@@ -329,8 +353,8 @@ def imm(
     count, channels = numbers.size, groups.size
     start = REST + MODES * traits.shape[1]
     shares = state[REST:start].reshape((traits.shape[1], MODES))
-    recent = state[start : start + 3 * channels].reshape((3, channels))
-    filters = state[start + 3 * channels :].reshape((MODES, 5, channels))
+    recent = state[start : start + NOTES * channels].reshape((NOTES, channels))
+    filters = state[start + NOTES * channels :].reshape((MODES, 5, channels))
     x, y, z, w = _four(state, QUATERNION)
     if x * x + y * y + z * z + w * w == 0.0:
         state[QUATERNION + 3] = state[SAMPLE + 3] = 1.0
@@ -343,21 +367,23 @@ def imm(
     if not started:
         if seen:
             _start(state, shares, recent, filters, sample, variance, dynamics, unit)
-            state[STARTED] = 1.0
+            state[STARTED], state[PACE] = 1.0, USUAL_SECONDS
     elif dt > 0.0:
         if seen:
             _learn(state, recent, sample, variance, limits, dt, unit)
             state[STARTED] = 2.0
         _step(state, shares, recent, filters, dynamics, groups, traits, rates, sample, variance, dt, unit)
     for i in range(count):
-        value, std = _told(shares, filters, groups, i, dynamics, ahead, 1.0)
+        value, std = _told(shares, recent, filters, groups, i, dynamics, ahead, 1.0)
         out_numbers[i], out_std[i] = min(max(value, limits[LEAST]), limits[MOST]), std
-    log_size, out_std[count] = _told(shares, filters, groups, count, dynamics, ahead, 1.0)
+    log_size, out_std[count] = _told(shares, recent, filters, groups, count, dynamics, ahead, 1.0)
     for i in range(2):
-        out_place[i], out_std[count + 1 + i] = _told(shares, filters, groups, count + 1 + i, dynamics, ahead, unit)
-    x, out_std[count + 3] = _told(shares, filters, groups, count + 3, dynamics, ahead, 1.0)
-    y, out_std[count + 4] = _told(shares, filters, groups, count + 4, dynamics, ahead, 1.0)
-    z, out_std[count + 5] = _told(shares, filters, groups, count + 5, dynamics, ahead, 1.0)
+        out_place[i], out_std[count + 1 + i] = _told(
+            shares, recent, filters, groups, count + 1 + i, dynamics, ahead, unit
+        )
+    x, out_std[count + 3] = _told(shares, recent, filters, groups, count + 3, dynamics, ahead, 1.0)
+    y, out_std[count + 4] = _told(shares, recent, filters, groups, count + 4, dynamics, ahead, 1.0)
+    z, out_std[count + 5] = _told(shares, recent, filters, groups, count + 5, dynamics, ahead, 1.0)
     four = _turned(_four(state, QUATERNION), x, y, z)
     _fill(out_rotation, four[0], four[1], four[2], four[3])
     return np.exp(log_size)

@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from tracker.kernels.imm import DENSITY, MEMORY, SPEED, WALK, state_size
+from tracker.kernels.imm import DENSITY, DYNAMICS, LATE, MEMORY, SPEED, WALK, state_size
 from tracker.kernels.imm.reference import imm
 
 TOLERANCE = 1e-6
 """Numbers are of order 1 and leave as float32; rotation and place are exact to 1e-9."""
 RATES = np.array([[0.0, 0.5, 0.3], [0.4, 0.0, 0.5], [0.6, 1.0, 0.0]])
 LIMITS = np.array([0.0, 1.0, 63.0, 1.5, 0.2, 5.0])
-TRAITS = np.array([[0.3, 0.5, 0.4], [0.5, 1.0, 3.0]])
+TRAITS = np.array([[0.3, 0.5, 0.4], [0.5, 1.0, 3.0], [4.0, 0.0, 2.0]])
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +35,10 @@ class Case:
         """What the operator takes; what is filled is full of NaN."""
         rng = np.random.default_rng(self.numbers)
         channels = self.numbers + 6
-        dynamics = np.empty((7, channels))
+        dynamics = np.empty((DYNAMICS, channels))
         dynamics[WALK], dynamics[DENSITY], dynamics[DENSITY + 1] = 1e-5, 1e-3, 20.0
         dynamics[MEMORY], dynamics[MEMORY + 1], dynamics[SPEED], dynamics[SPEED + 1] = 2.0, 0.5, 0.01, 0.5
+        dynamics[LATE] = np.arange(channels) % 4 * 0.01
         groups = np.arange(channels) % 3
         groups[-6:] = 2
         fixed = dynamics, groups, TRAITS, RATES, LIMITS

@@ -9,24 +9,32 @@ import numpy as np
 
 from tracker.kernels.imm import (
     DENSITY,
+    EASE,
     FOLLOW,
+    LATE,
     LEARN_SECONDS,
     LEAST,
     LEAST_FACTOR,
     LEAST_SHARE,
+    LONGEST_SECONDS,
     MEDIAN_OF_SQUARE,
     MEMORY,
     MODES,
     MOST,
     MOST_FACTOR,
+    NOTES,
+    PACE,
+    PACE_SECONDS,
     QUATERNION,
     REST,
     SAMPLE,
+    SLOWEST,
     SPEED,
     STARTED,
     TRUST,
     TURN,
     UNIT,
+    USUAL_SECONDS,
     WALK,
 )  # fmt: skip
 
@@ -41,7 +49,7 @@ class _State:
     shares: np.ndarray
     """[G, 3]."""
     recent: np.ndarray
-    """[3, C]: last sample, last difference, log of the noise factor."""
+    """[4, C]: last sample, last difference, log of the noise factor, what is told less the estimate."""
     filters: np.ndarray
     """[3, 5, C]: value, speed, and the variances of value, of both together and of speed."""
 
@@ -50,7 +58,8 @@ def _named(state: np.ndarray, groups: int, channels: int) -> _State:
     rows = state[REST + MODES * groups :].reshape(-1, channels)
     return _State(
         state[QUATERNION : QUATERNION + 4], state[SAMPLE : SAMPLE + 4], state[TURN : TURN + 3],
-        state[REST : REST + MODES * groups].reshape(groups, MODES), rows[:3], rows[3:].reshape(MODES, 5, channels),
+        state[REST : REST + MODES * groups].reshape(groups, MODES), rows[:NOTES],
+        rows[NOTES:].reshape(MODES, 5, channels),
     )  # fmt: skip
 
 
@@ -68,7 +77,7 @@ def imm(
     started = state[STARTED] > 0
     sample = _sample(of, limits, numbers, rotation, place, size) if seen else np.full(channels, np.nan)
     unit = np.ones(channels)
-    log_size = (of.shares[groups].T * of.filters[:, 0]).sum(0)[count] if started else sample[count]
+    log_size = _mean(of, groups)[count] if started else sample[count]
     unit[count + 1 : count + 3] = limits[UNIT] * exp(log_size if isfinite(log_size) else 0.0)
     scaled = dynamics.copy()
     scaled[[WALK, DENSITY, DENSITY + 1]] *= unit**2
@@ -76,26 +85,36 @@ def imm(
     if not started:
         if seen:
             _start(of, sample, variance * unit**2, scaled)
-            state[STARTED] = 1.0
+            state[STARTED], state[PACE] = 1.0, USUAL_SECONDS
     elif dt_seconds > 0:
         if seen:
             _learn(of, sample, variance * unit**2, limits, dt_seconds, state[STARTED] > 1)
             state[STARTED] = 2.0
+        before = _mean(of, groups)
         change = _transition(rates, dt_seconds)
         _mix(of, groups, change, scaled)
         _predict(of, dt_seconds, scaled)
         of.shares[:] = of.shares @ change
         _correct(of, groups, traits, sample, variance * unit**2 * np.exp(of.recent[2]))
-        turn = (of.shares[groups].T * of.filters[:, 0]).sum(0)[-3:]
+        after = _mean(of, groups)
+        _ease(of, groups, traits, scaled[LATE], after - before, state, dt_seconds)
+        turn = after[-3:]
         turned = _times(of.quaternion, _exp(turn))
         of.quaternion[:] = turned / np.linalg.norm(turned)
         of.filters[:, 0, -3:] -= turn
-    value, std = _told(of, groups, ahead_seconds, scaled)
+    value, std = _ahead(of, groups, ahead_seconds, scaled)
+    value += of.recent[3]
     out_rotation[:] = _matrix(_times(of.quaternion, _exp(value[-3:])))
     out_numbers[:] = np.clip(value[:count], limits[LEAST], limits[MOST])
     out_place[:] = value[count + 1 : count + 3]
     out_std[:] = std / unit
     return exp(value[count])
+
+
+def _mean(of: _State, groups: np.ndarray) -> np.ndarray:
+    """Float64 [C]: the estimate, the modes by their shares."""
+    mean: np.ndarray = (of.shares[groups].T * of.filters[:, 0]).sum(0)
+    return mean
 
 
 def _sample(
@@ -124,17 +143,17 @@ def _start(of: _State, sample: np.ndarray, variance: np.ndarray, dynamics: np.nd
     of.quaternion[:] = of.sampled
     of.turn[:] = 0.0
     of.shares[:] = 1 / MODES
-    of.recent[:] = first, np.zeros_like(first), np.zeros_like(first)
+    of.recent[0], of.recent[1:] = first, 0.0
     of.filters[:] = 0.0
     of.filters[:, 0], of.filters[:, 2] = first, variance
-    of.filters[1:, 4] = dynamics[SPEED:] ** 2
+    of.filters[1:, 4] = dynamics[SPEED:LATE] ** 2
 
 
 def _learn(
     of: _State, sample: np.ndarray, variance: np.ndarray, limits: np.ndarray, dt_seconds: float, twice: bool
 ) -> None:
     """One step of a running median of the squared second difference; it is six variances of white noise."""
-    last, difference, factor = of.recent
+    last, difference, factor, _ = of.recent
     moved = np.append(sample[:-3] - last[:-3], last[-3:])
     second = moved - np.append(difference[:-3], of.turn)
     known = np.isfinite(second) & twice
@@ -209,7 +228,20 @@ def _correct(of: _State, groups: np.ndarray, traits: np.ndarray, sample: np.ndar
     of.shares[:] = weight / weight.sum(1, keepdims=True)
 
 
-def _told(of: _State, groups: np.ndarray, ahead_seconds: float, dynamics: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _ease(
+    of: _State, groups: np.ndarray, traits: np.ndarray, late: np.ndarray, moved: np.ndarray, state: np.ndarray,
+    dt_seconds: float,
+) -> None:  # fmt: skip
+    """Bring what is told nearer to the estimate, which has moved. A turn is taken as a vector in the estimate's axes,
+    off by half the product of a step and what is left of the way, both small angles."""
+    state[PACE] += min(dt_seconds / PACE_SECONDS, 1.0) * (min(dt_seconds, LONGEST_SECONDS) - state[PACE])
+    slower = min(state[PACE] / USUAL_SECONDS, SLOWEST)
+    ease = (traits[EASE] * of.shares[:, 0] ** 4)[groups] * slower**2
+    nearer = 1 / (1 + late / dt_seconds + ease)
+    of.recent[3] = (1 - nearer) * (of.recent[3] - moved)
+
+
+def _ahead(of: _State, groups: np.ndarray, ahead_seconds: float, dynamics: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Value and deviation of the mixture, carried on by `ahead_seconds`."""
     weight = of.shares[groups].T
     values, variances = of.filters[:, 0].copy(), of.filters[:, 2].copy()

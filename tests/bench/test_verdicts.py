@@ -24,7 +24,7 @@ def table() -> Table:
     made: Table = {("rendered", RAW, None): [scores(1.0, 0.0, p) for p in range(3)]}
     for method in METHODS:
         for number, setting in enumerate(method.settings):
-            one = {OURS: 0.25, RIVAL: 0.5}.get(method.name, 0.8) / (number + 1)
+            one = {OURS: 0.25, RIVAL: 0.5}.get(method.name, 0.8) / (min(number, 6) + 1)
             made["rendered", method.name, setting] = [scores(one, 4.0 * number, p) for p in range(3)]
     made["rendered", VIDEO, None] = [scores(0.2, 19.0, p) for p in range(3)]
     made["irregular", RAW, None] = [scores(1.0, 2.0, p) for p in range(3)]

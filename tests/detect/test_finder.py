@@ -199,3 +199,16 @@ def test_a_frame_full_of_phantoms_costs_only_so_many_looks():
     while more := finder.instead({}):
         looks += len(more)
     assert looks == 1 + LOOKS_MORE
+
+
+def test_a_stream_begins_with_a_thorough_look_while_there_is_room():
+    detector, near, far = Scripted(), Roi(20, 20, 30, 0), Roi(120, 50, 60, 0)
+    detector.there = [near]
+    detector.thorough = lambda frame: [Detection(near, 0.8), Detection(far, 0.8)]
+    assert [track.roi for track in Finder(detector)(a_frame())] == [near], "room for one, and one there"
+    finder = Finder(detector, FindSettings(max_faces=2))
+    assert [track.roi for track in finder(a_frame())] == [near, far]
+    finder.tracks.clear()
+    assert [track.roi for track in finder(a_frame())] == [near], "from then on by turns"
+    finder.reset()
+    assert len(finder(a_frame())) == 2

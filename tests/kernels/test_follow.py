@@ -55,7 +55,7 @@ def test_what_does_not_fit_is_named() -> None:
         REFERENCE(filter, fewer, followed)
     with pytest.raises(SettingsError, match="state is numpy float32"):
         replace(followed, state=np.zeros((6, 3), np.float32))
-    with pytest.raises(SettingsError, match=r"states \[6, 1065\] and \[6, 3\]; they must be \[B, 1065\] both"):
+    with pytest.raises(SettingsError, match=r"states \[6, 1124\] and \[6, 3\]; they must be \[B, 1124\] both"):
         REFERENCE(filter, sample, replace(followed, state=np.zeros((6, 3))))
     with pytest.raises(SettingsError, match="59 numbers in 3 groups; give at most 58 in 1 to 16"):
         replace(filter, tilts=np.zeros((59, 4), np.float32))

@@ -8,7 +8,7 @@ import pytest
 from tracker.errors import SettingsError
 from tracker.face.pose import exp_so3, log_so3
 from tracker.kernels.backend import choose
-from tracker.kernels.imm import DENSITY, MEMORY, SPEED, WALK, start_anew, state_size
+from tracker.kernels.imm import DENSITY, DYNAMICS, EASE, LATE, MEMORY, SPEED, TRAITS, WALK, start_anew, state_size
 from tracker.kernels.imm.cases import CASES, TOLERANCE, Case
 
 NOISE = 0.01
@@ -36,8 +36,12 @@ def test_other_lengths_are_named(index: int) -> None:
 class Body:
     """One number, a place and a turn, each a group of its own."""
 
-    def __init__(self, most: float = 1e9, learn_seconds: float = 1e9) -> None:
-        self.dynamics = np.empty((7, 7))
+    def __init__(
+        self, most: float = 1e9, learn_seconds: float = 1e9, ease: float = 0.0, late: float = 0.0
+    ) -> None:  # fmt: skip
+        self.dynamics, self.traits = np.zeros((DYNAMICS, 7)), np.ones((TRAITS, 3))
+        self.traits[EASE] = ease
+        self.dynamics[LATE] = late
         self.dynamics[WALK], self.dynamics[DENSITY], self.dynamics[DENSITY + 1] = 1e-6, 1e-4, 20.0
         self.dynamics[MEMORY : MEMORY + 2], self.dynamics[SPEED], self.dynamics[SPEED + 1] = 2.0, 0.01, 1.0
         self.groups = np.array([0, 1, 1, 1, 2, 2, 2])
@@ -52,7 +56,7 @@ class Body:
     ) -> float:  # fmt: skip
         rotation = np.eye(3) if turn is None else turn
         self.size = choose("numba").imm(
-            self.dynamics, self.groups, np.ones((2, 3)), self.rates, self.limits,
+            self.dynamics, self.groups, self.traits, self.rates, self.limits,
             np.array([number], np.float32), rotation, np.zeros(2) if place is None else place, size,
             np.full(7, noise**2), dt, ahead, seen, self.state,
             self.turned, self.spot, self.number, self.std,
@@ -82,6 +86,45 @@ def test_rest_is_calmed_far_below_the_noise_and_the_deviation_says_so() -> None:
     found = np.array([body(x) for x in rng.normal(0, NOISE, 600)])[100:]
     assert found.std() < NOISE / 5
     assert found.std() / 3 < body.std[0] < NOISE / 3
+
+
+def trembles(body: Body, dt: float = STEP) -> float:
+    """Root mean square of the second difference at rest, of the number and of the turn."""
+    rng = np.random.default_rng(6)
+    noise = rng.normal(0, NOISE, (300, 4))
+    found = [(body(one[0], turn=exp_so3(one[1:]), dt=dt), log_so3(body.turned)[1]) for one in noise]
+    return float(np.sqrt((np.diff(found[60:], 2, axis=0) ** 2).mean()))
+
+
+def test_ease_calms_rest_and_costs_no_time() -> None:
+    assert trembles(Body(ease=5.0)) < trembles(Body()) / 2.5
+    plain, eased, ramp = Body(), Body(ease=5.0), np.concatenate([np.zeros(30), np.arange(1, 40) * 3 * STEP])
+    found = np.array([(plain(x), eased(x)) for x in ramp])
+    np.testing.assert_allclose(found[34:, 1], found[34:, 0], atol=NOISE / 20)
+
+
+def test_with_few_frames_rest_is_eased_more() -> None:
+    assert trembles(Body(ease=5.0), 2 * STEP) / trembles(Body(), 2 * STEP) < trembles(Body(ease=5.0)) / trembles(Body())
+
+
+def test_late_is_as_late_as_it_says() -> None:
+    prompt, late, angles = Body(), Body(late=0.05), np.linspace(0, 4, 60)
+    for x in angles:
+        prompt(x, turn=exp_so3(np.array([0.1, x, 0.0])), place=np.array([x, -x]))
+        late(x, turn=exp_so3(np.array([0.1, x, 0.0])), place=np.array([x, -x]))
+    behind = 0.05 * (angles[1] - angles[0]) / STEP
+    assert prompt.number[0] - late.number[0] == pytest.approx(behind, rel=0.05)
+    assert log_so3(late.turned.T @ prompt.turned)[1] == pytest.approx(behind, rel=0.05)
+    np.testing.assert_allclose(prompt.spot - late.spot, [behind, -behind], rtol=0.05)
+    assert trembles(Body(late=0.05)) < trembles(Body()) / 2
+
+
+def test_a_new_start_is_told_at_once() -> None:
+    body = Body(ease=5.0, late=0.1)
+    for k in range(20):
+        body(0.2 * k)
+    start_anew(body.state)
+    assert body(7.0) == 7.0
 
 
 def test_motion_is_followed_without_lag() -> None:

@@ -103,7 +103,10 @@ class Finder:
         room = len(self.tracks) < self.settings.max_faces
         if room and (not self.tracks or self._frames % self.settings.detect_every == 0):
             found = self._detector(frame)
-            if not any(self._is_new(detection) for detection in found):
+            if self._frames == 1 and len(found) < self.settings.max_faces:
+                # A stream begins but once; the tiles' turns would take seconds.
+                found = self._detector.thorough(frame)
+            elif not any(self._is_new(detection) for detection in found):
                 found = self._detector.next_tile(frame)
             self._open(found)
         return self.tracks

@@ -8,7 +8,7 @@ kernel `follow` does the same in one launch. It does not know who is seen, or wh
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -18,24 +18,32 @@ from tracker.device.pose import Pose
 from tracker.device.rotation import Rotations
 from tracker.kernels.imm import (
     DENSITY,
+    EASE,
     FOLLOW,
+    LATE,
     LEARN_SECONDS,
     LEAST,
     LEAST_FACTOR,
     LEAST_SHARE,
+    LONGEST_SECONDS,
     MEDIAN_OF_SQUARE,
     MEMORY,
     MODES,
     MOST,
     MOST_FACTOR,
+    NOTES,
+    PACE,
+    PACE_SECONDS,
     QUATERNION,
     REST,
     SAMPLE,
+    SLOWEST,
     SPEED,
     STARTED,
     TRUST,
     TURN,
     UNIT,
+    USUAL_SECONDS,
     WALK,
 )  # fmt: skip
 from tracker.smooth.dynamics import INTER_OCULAR_MM, Dynamics
@@ -93,16 +101,20 @@ class _State:
     sampled: Tensor
     turn: Tensor
     """[B, 3]."""
+    pace: Tensor
+    """[B, 1]: the mean step in seconds."""
     shares: Tensor
     """[B, G, 3]."""
     recent: Tensor
-    """[B, 3, C]: last sample, last difference, log of the noise factor."""
+    """[B, 4, C]: last sample, last difference, log of the noise factor, what is told less the estimate."""
     filters: Tensor
     """[B, 3, 5, C]: value, speed, and the variances of value, of both together and of speed."""
 
     def flat(self) -> Tensor:
         """As it is kept."""
-        parts = (self.started, self.quaternion, self.sampled, self.turn, self.shares, self.recent, self.filters)
+        parts = (
+            self.started, self.quaternion, self.sampled, self.turn, self.pace, self.shares, self.recent, self.filters
+        )  # fmt: skip
         return torch.cat([part.flatten(1) for part in parts], 1)
 
 
@@ -176,14 +188,14 @@ class Smooth:
     def _named(self, state: Tensor) -> _State:
         """The parts of a state; one of zeros is not turned."""
         batch, start, channels = len(state), REST + MODES * self._number, len(self.groups)
-        rows = state[:, start:].view(batch, 3 + 5 * MODES, channels)
+        rows = state[:, start:].view(batch, NOTES + 5 * MODES, channels)
         value, raw = state[:, QUATERNION:SAMPLE], state[:, SAMPLE:TURN]
         empty = (value == 0).all(1, keepdim=True)
         none = self._rotations.none_like(value)
         return _State(
             state[:, STARTED : STARTED + 1], torch.where(empty, none, value), torch.where(empty, none, raw),
-            state[:, TURN:REST], state[:, REST:start].view(batch, self._number, MODES), rows[:, :3],
-            rows[:, 3:].view(batch, MODES, 5, channels),
+            state[:, TURN:PACE], state[:, PACE:REST], state[:, REST:start].view(batch, self._number, MODES),
+            rows[:, :NOTES], rows[:, NOTES:].view(batch, MODES, 5, channels),
         )  # fmt: skip
 
     def _seen(self, look: Look, was: _State) -> tuple[Tensor, _State]:
@@ -200,7 +212,7 @@ class Smooth:
         sample = torch.where(sample.isfinite(), sample, torch.nan)
         recent = torch.cat([torch.cat([was.recent[:, 0, :-3], since], 1)[:, None], was.recent[:, 1:]], 1)
         sampled = torch.where(good, four, was.sampled)
-        return sample, _State(was.started, was.quaternion, sampled, was.turn, was.shares, recent, was.filters)
+        return sample, replace(was, sampled=sampled, recent=recent)
 
     def _begun(self, noted: _State, sample: Tensor, variance: Tensor, unit: Tensor) -> _State:
         """The first sample as it is, at rest; what is not finite begins at 0."""
@@ -212,7 +224,8 @@ class Smooth:
         ], 1)  # fmt: skip
         return _State(
             torch.ones_like(noted.started), noted.sampled, noted.sampled, torch.zeros_like(noted.turn),
-            torch.full_like(noted.shares, 1 / MODES), torch.stack([first, none, none], 1), filters,
+            torch.full_like(noted.pace, USUAL_SECONDS), torch.full_like(noted.shares, 1 / MODES),
+            torch.stack([first, none, none, none], 1), filters,
         )  # fmt: skip
 
     def _moved(self, was: _State, sample: Tensor, variance: Tensor, dt: Tensor, unit: Tensor) -> _State:
@@ -225,16 +238,29 @@ class Smooth:
         filters = self._predicted(mixed, dt, unit)
         noise = (variance * recent[:, 2].exp())[:, None] * self._follow
         filters, shares = self._corrected(filters, sample, noise, after)
-        moved = _State(torch.full_like(was.started, 2.0), was.quaternion, was.sampled, turn, shares, recent, filters)
-        mean = torch.where(self._is_turn, self._mean(moved), 0.0)
+        moved = replace(was, shares=shares, filters=filters)
+        estimate = self._mean(moved)
+        pace, behind = self._eased(moved, estimate - self._mean(was), dt)
+        recent = torch.cat([recent[:, :-1], behind[:, None]], 1)
+        mean = torch.where(self._is_turn, estimate, 0.0)
         value = filters[:, :, :1] - mean[:, None, None]
         quaternion = self._rotations.moved(was.quaternion, mean[:, -3:], torch.ones_like(dt))
         filters = torch.cat([value, filters[:, :, 1:]], 2)
-        return _State(moved.started, quaternion, was.sampled, turn, shares, recent, filters)
+        started = torch.full_like(was.started, 2.0)
+        return _State(started, quaternion, was.sampled, turn, pace, shares, recent, filters)
+
+    def _eased(self, of: _State, moved: Tensor, dt: Tensor) -> tuple[Tensor, Tensor]:
+        """The mean step, and what is told less the estimate, which has moved."""
+        share = (dt / PACE_SECONDS).clamp(max=1.0)
+        pace = of.pace + share * (dt.clamp(max=LONGEST_SECONDS) - of.pace)
+        slower = (pace / USUAL_SECONDS).clamp(max=SLOWEST)
+        ease = (self.traits[EASE] * of.shares[:, :, 0] ** 4)[:, self.groups] * slower**2
+        nearer = 1 / (1 + self.dynamics[LATE] / dt + ease)
+        return pace, (1 - nearer) * (of.recent[:, 3] - moved)
 
     def _learned(self, was: _State, sample: Tensor, variance: Tensor, dt: Tensor) -> tuple[Tensor, Tensor]:
         """The last turn and the recent rows, with the logarithm of the noise factor a step further."""
-        last, difference, factor = was.recent.unbind(1)
+        last, difference, factor, behind = was.recent.unbind(1)
         moved = torch.where(self._is_turn, last, sample - last)
         good = moved.isfinite()
         second = moved - torch.cat([difference[:, :-3], was.turn], 1)
@@ -244,7 +270,7 @@ class Smooth:
         factor = torch.where(good & (was.started > 1), stepped, factor)
         difference = torch.where(good, moved, difference)
         last = torch.where(good & ~self._is_turn, sample, last)
-        return difference[:, -3:], torch.stack([last, difference, factor], 1)
+        return difference[:, -3:], torch.stack([last, difference, factor, behind], 1)
 
     def _mixed(self, was: _State, change: Tensor, after: Tensor, unit: Tensor) -> Tensor:
         """Each mode begins the step with what the modes it may come from say, in proportion."""
@@ -299,8 +325,8 @@ class Smooth:
         return (of.shares[:, self.groups].transpose(1, 2) * of.filters[:, :, 0]).sum(1)
 
     def _told(self, of: _State, ahead: Tensor, unit: Tensor) -> tuple[Tensor, Tensor]:
-        """Value and deviation [B, C] of the mixture, carried on by `ahead` [B, 1] seconds."""
+        """What is told and the mixture's deviation, [B, C] both, carried on by `ahead` [B, 1] seconds."""
         value, _, a, *_ = self._predicted(of.filters, ahead, unit).unbind(2)
         share = of.shares[:, self.groups].transpose(1, 2)
         mean = (share * value).sum(1)
-        return mean, (share * (a + (value - mean[:, None]) ** 2)).sum(1).sqrt()
+        return mean + of.recent[:, 3], (share * (a + (value - mean[:, None]) ** 2)).sum(1).sqrt()

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from tracker.face.expression import GROUP_OF
-from tracker.kernels.imm import DENSITY, DYNAMICS, MEMORY, SPEED, WALK
+from tracker.kernels.imm import DENSITY, DYNAMICS, EASE, LATE, MEMORY, SPEED, WALK
 from tracker.smooth.settings import EXPRESSION_GROUPS, SmoothSettings
 
 INTER_OCULAR_MM = 63.0
@@ -25,8 +25,13 @@ HEAD = len(EXPRESSION_GROUPS)
 # comes from the face, the light and the pose.
 NOISE_SHARE = {"lids": 0.066, "gaze": 0.077, "brows": 0.077, "mouth": 0.022, "jaw": 0.022, "cheeks": 0.022}
 TRANSLATION_SHARE, ROTATION_SHARE = 0.14, 0.07
-EXPRESSION_TRAITS, HEAD_TRAITS = (0.036, 0.25), (0.05, 6.8)
-"""Trust and follow: a head's pose trembles more while it moves or talks than at rest, shapes do not."""
+LIDS_TRAITS, SHAPES_TRAITS, HEAD_TRAITS = (0.036, 0.25, 0.0), (0.036, 0.25, 4.0), (0.05, 6.8, 8.0)
+"""Trust, follow and ease: a head's pose trembles more while it moves or talks than at rest, shapes do not. Lids are not
+eased: of a blink of two frames nothing is to be lost."""
+LATE_SECONDS = 0.005
+"""For every 1 of calm above 1. More noise than `MOST_NOISE` would calm no further, since what is left then is how soon
+a still face is believed to be still; and lids would take a blink for noise."""
+MOST_NOISE, MOST_NOISE_OF_LIDS = 2.0, 1.0
 RATES = np.array([[0.0, 5.7e-06, 0.0004], [1e-05, 0.0, 0.014], [0.79, 3.1e-06, 0.0]])
 COASTING_MEMORY_SECONDS = 0.12
 """A head that is lost from sight mostly stops, or has gone elsewhere: its speed is forgotten sooner."""
@@ -64,13 +69,13 @@ class Dynamics:
     """What the kernel takes, C = 58 channels: the shapes, log size, place (2) and turn (3)."""
 
     dynamics: np.ndarray
-    """float64 [7, C]."""
+    """float64 [8, C]."""
     coasting: np.ndarray
     """The same for moments at which nothing is seen."""
     groups: np.ndarray
     """int64 [C]."""
     traits: np.ndarray
-    """float64 [2, 7]."""
+    """float64 [3, 7]."""
     rates: np.ndarray
     """float64 [3, 3]."""
     limits: np.ndarray
@@ -80,14 +85,18 @@ class Dynamics:
 
 
 def backwards(of: Dynamics) -> Dynamics:
-    """The same for a filter that begins where the present is and runs into the past, without losing its speed."""
+    """The same for a filter that begins where the present is and runs into the past, without losing its speed, and
+    tells its estimates as they are."""
     table = of.dynamics.copy()
     table[SPEED + 1] = np.repeat(BACKWARDS_SPEED, (len(GROUP_OF), 1, 2, 3))
-    return replace(of, dynamics=table, coasting=table)
+    table[LATE] = 0
+    traits = of.traits.copy()
+    traits[EASE] = 0
+    return replace(of, dynamics=table, coasting=table, traits=traits)
 
 
 def dynamics_of(settings: SmoothSettings) -> Dynamics:
-    """The constants, with the noise that the settings ask for."""
+    """The constants, with the calm that the settings ask for."""
     kinds = [EXPRESSION] * len(GROUP_OF) + [LOG_SIZE] + [PLACE] * 2 + [TURN] * 3
     table = np.empty((DYNAMICS, len(kinds)))
     table[WALK] = [kind.walk for kind in kinds]
@@ -98,10 +107,14 @@ def dynamics_of(settings: SmoothSettings) -> Dynamics:
     table[SPEED] = [kind.drift_speed for kind in kinds]
     table[SPEED + 1] = [kind.move_speed for kind in kinds]
     groups = [EXPRESSION_GROUPS.index(group) for group in GROUP_OF] + [HEAD] * 6
-    share = [settings.calm * getattr(settings, group) * NOISE_SHARE[group] for group in GROUP_OF]
-    share += [settings.calm * settings.translation * TRANSLATION_SHARE] * 3
-    share += [settings.calm * settings.rotation * ROTATION_SHARE] * 3
-    traits = np.array([EXPRESSION_TRAITS] * HEAD + [HEAD_TRAITS]).T.copy()
+    asked = [getattr(settings, group) for group in GROUP_OF] + [settings.translation] * 3 + [settings.rotation] * 3
+    calm = settings.calm * np.array(asked)
+    # Who waits for later frames has calm from them.
+    table[LATE] = 0 if settings.look_ahead_frames else LATE_SECONDS * np.maximum(calm - 1, 0)
+    share = [NOISE_SHARE[group] for group in GROUP_OF] + [TRANSLATION_SHARE] * 3 + [ROTATION_SHARE] * 3
+    most = [MOST_NOISE_OF_LIDS if group == "lids" else MOST_NOISE for group in GROUP_OF] + [MOST_NOISE] * 6
+    traits = np.array([LIDS_TRAITS] + [SHAPES_TRAITS] * (HEAD - 1) + [HEAD_TRAITS]).T.copy()
     coasting = table.copy()
     coasting[MEMORY : MEMORY + 2] = COASTING_MEMORY_SECONDS
-    return Dynamics(table, coasting, np.array(groups, np.int64), traits, RATES.copy(), LIMITS.copy(), np.array(share))
+    noise = np.minimum(calm, most) * share
+    return Dynamics(table, coasting, np.array(groups, np.int64), traits, RATES.copy(), LIMITS.copy(), noise)

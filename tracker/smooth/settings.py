@@ -24,7 +24,7 @@ class SmoothSettings:
     enabled: bool = True
     """False passes every fit through."""
     calm: float = 1.0
-    """How much of what is seen counts as noise, for all groups: above 1 is calmer and later, below 1 livelier."""
+    """For all groups: above 1 is calmer, and later by 5 ms for every 1 more; below 1 livelier."""
     lids: float = 1.0
     """The same for eyelids alone; `calm` is multiplied by it, as for the groups that follow."""
     gaze: float = 1.0
