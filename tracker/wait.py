@@ -16,6 +16,7 @@ import numpy as np
 from tracker.face.camera import Camera
 from tracker.face.parameters import Face, TrackState
 from tracker.refine.fit import Fit
+from tracker.smooth.ease import Ease
 from tracker.smooth.estimate import Estimator
 from tracker.smooth.hindsight import Hindsight, kept
 from tracker.smooth.track_filter import Filtered
@@ -83,7 +84,8 @@ class _Corrector:
         kernels, smoother = pipeline.kernels, pipeline.smoother
         self._hindsight = Hindsight(smoother.settings, kernels.imm)
         self._estimator = Estimator(pipeline.model, kernels.morph, kernels.project, kernels.portray)
-        self._calibrator = pipeline.calibrator
+        self._calibrator, self._settings = pipeline.calibrator, smoother.settings
+        self._eased: dict[int, Ease] = {}
 
     def __call__(self, moment: _Moment, later: Sequence[_Moment]) -> Tracked:
         """The moment with its faces corrected by what came later; one that was not seen then stays as it was."""
@@ -91,6 +93,7 @@ class _Corrector:
         for face in moment.faces:
             if face.state == TrackState.LOST:
                 self._estimator.drop(face.track_id)
+                self._eased.pop(face.track_id, None)
         return moment.frame, moment.camera, faces
 
     def _corrected(self, moment: _Moment, face: Face, later: Sequence[_Moment]) -> Face:
@@ -104,6 +107,7 @@ class _Corrector:
             if after is not None and at is not None and at > seconds:
                 known.append((at, after[0]))
                 shares = after[2]
-        better = self._hindsight(then, seconds, known, shares)
+        ease = self._eased.setdefault(face.track_id, Ease(self._settings))
+        better = ease(kept(self._hindsight(then, seconds, known, shares)), shares, seconds)
         made = self._estimator(fit, better, face.identity, moment.camera, face.lighting, face.state)
         return self._calibrator(made)

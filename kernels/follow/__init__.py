@@ -55,8 +55,8 @@ class Filter:
             )
         for name, dtype, shape in (
             ("dynamics", _FLOAT64, (DYNAMICS, channels)), ("groups", _INT64, (channels,)),
-            ("traits", _FLOAT64, (TRAITS, number)), ("rates", _FLOAT64, (MODES, MODES)), ("limits", _FLOAT64, (LIMITS,)),
-            ("tilts", _FLOAT32, (count, 4)),
+            ("traits", _FLOAT64, (TRAITS, number)), ("rates", _FLOAT64, (MODES, MODES)),
+            ("limits", _FLOAT64, (LIMITS,)), ("tilts", _FLOAT32, (count, 4)),
         ):  # fmt: skip
             require(name, getattr(self, name), dtype, shape, device)
 

@@ -84,15 +84,19 @@ class Dynamics:
     """float64 [C]: of the network's deviations, the part that is noise."""
 
 
+def as_estimated(of: Dynamics) -> Dynamics:
+    """The same for a filter that tells its estimates as they are: what later frames will correct is eased after that,
+    and who waits for them has calm enough."""
+    table, coasting, traits = of.dynamics.copy(), of.coasting.copy(), of.traits.copy()
+    table[LATE] = coasting[LATE] = traits[EASE] = 0
+    return replace(of, dynamics=table, coasting=coasting, traits=traits)
+
+
 def backwards(of: Dynamics) -> Dynamics:
-    """The same for a filter that begins where the present is and runs into the past, without losing its speed, and
-    tells its estimates as they are."""
+    """The same for a filter that begins where the present is and runs into the past, without losing its speed."""
     table = of.dynamics.copy()
     table[SPEED + 1] = np.repeat(BACKWARDS_SPEED, (len(GROUP_OF), 1, 2, 3))
-    table[LATE] = 0
-    traits = of.traits.copy()
-    traits[EASE] = 0
-    return replace(of, dynamics=table, coasting=table, traits=traits)
+    return as_estimated(replace(of, dynamics=table, coasting=table))
 
 
 def dynamics_of(settings: SmoothSettings) -> Dynamics:
@@ -109,8 +113,7 @@ def dynamics_of(settings: SmoothSettings) -> Dynamics:
     groups = [EXPRESSION_GROUPS.index(group) for group in GROUP_OF] + [HEAD] * 6
     asked = [getattr(settings, group) for group in GROUP_OF] + [settings.translation] * 3 + [settings.rotation] * 3
     calm = settings.calm * np.array(asked)
-    # Who waits for later frames has calm from them.
-    table[LATE] = 0 if settings.look_ahead_frames else LATE_SECONDS * np.maximum(calm - 1, 0)
+    table[LATE] = LATE_SECONDS * np.maximum(calm - 1, 0)
     share = [NOISE_SHARE[group] for group in GROUP_OF] + [TRANSLATION_SHARE] * 3 + [ROTATION_SHARE] * 3
     most = [MOST_NOISE_OF_LIDS if group == "lids" else MOST_NOISE for group in GROUP_OF] + [MOST_NOISE] * 6
     traits = np.array([LIDS_TRAITS] + [SHAPES_TRAITS] * (HEAD - 1) + [HEAD_TRAITS]).T.copy()

@@ -16,7 +16,7 @@ import numpy as np
 from tracker.face.expression import GROUP_OF
 from tracker.kernels.backend import choose
 from tracker.kernels.imm import Imm, shares_of, start_anew, state_size
-from tracker.smooth.dynamics import HEAD, INTER_OCULAR_MM, Dynamics, dynamics_of
+from tracker.smooth.dynamics import HEAD, INTER_OCULAR_MM, Dynamics, as_estimated, dynamics_of
 from tracker.smooth.settings import SmoothSettings
 
 _E = len(GROUP_OF)
@@ -68,7 +68,8 @@ class TrackFilter:
     ) -> None:  # fmt: skip
         self._settings = settings
         self._imm = imm or choose().imm
-        self._constants = dynamics_of(settings) if constants is None else constants
+        of = constants or dynamics_of(settings)
+        self._constants = as_estimated(of) if settings.look_ahead_frames else of
         self._state = np.zeros(state_size(_E, HEAD + 1))
         self._variance = np.zeros(_CHANNELS)
         self._sample = np.zeros(_E, np.float32), np.eye(3), np.zeros(2)
