@@ -180,9 +180,10 @@ class Rehearsal:
             if trace is not None:
                 # Whose it is follows from where it is: somebody else may not have been found.
                 truth = truths[min(int(np.median(trace.center_px[:, 0]) // width), 2)]
-                for method, setting in self.methods(swept=False):
+                for method, setting in self.methods(swept=True):
                     signal = _signal(method.run(trace, setting), self.estimator)
                     self.add("three faces", method.name, setting, _scores(signal, truth))
+                self.add("three faces", RAW, None, _scores(_signal(trace, self.estimator), truth))
         for peer, truth in zip(_three_peers(pictures, times, self.teacher, width), truths, strict=True):
             if peer is not None:
                 self.add("three faces", VIDEO, None, _scores(peer, truth))

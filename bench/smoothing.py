@@ -91,10 +91,13 @@ def report(result: Result) -> str:
         headers = ["method", "setting", *(f"{what} {unit}" for what in WHATS for unit in (UNITS[what], "ms"))]
         texts.append(table(headers, [[method, "-" if s is None else f"{s:g}", *cells] for (method, s), cells in
                                      rows.items()], f"{part}: jitter at rest, lag in motion"))  # fmt: skip
+    ratios: dict[tuple[str, str], list[str]] = {}
+    for one in result.advantages:
+        cell = f"{one.ratio:.2f} ({one.low:.2f}-{one.high:.2f})"
+        ratios.setdefault((one.part, one.what), []).append(cell)
     texts.append(table(
-        ["what", *(f"{lag:.0f} ms" for lag in LAGS_MS)],
-        [[what, *(f"{one.ratio:.2f} ({one.low:.2f}-{one.high:.2f})" for one in result.advantages if one.what == what)]
-         for what in WHATS],
+        ["part", "what", *(f"{lag:.0f} ms" for lag in LAGS_MS)],
+        [[*key, *cells] for key, cells in ratios.items()],
         "our least jitter by One-Euro's, both at most so much later than the raw fits (95% of bootstraps over people)",
     ))  # fmt: skip
     texts.append(table(

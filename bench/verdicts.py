@@ -16,6 +16,8 @@ from tracker.bench.filters import METHODS
 WHATS = ("landmarks", "pose", "shapes")
 VIDEO, IMAGE, OURS, RIVAL, RAW = "MediaPipe VIDEO", "MediaPipe IMAGE", "Facewire", "One-Euro", "raw"
 LAGS_MS = (5.0, 10.0, 20.0, 33.0, 50.0, 100.0)
+SWEPT = ("rendered", "three faces")
+"""Parts in which every method is run at every setting, and the truth is known."""
 BOOTSTRAPS = 1000
 NOTHING = 1e-6
 """A jitter that is none: shapes that rest at 0 may not tremble at all, by either filter."""
@@ -49,6 +51,8 @@ class Advantage:
     """Our least jitter by One-Euro's at any of its settings, both at most so late; over people, with 95% of bootstraps
     between the two."""
 
+    part: str
+    """`rendered` or `three faces`."""
     what: str
     lag_ms: float
     ratio: float
@@ -95,7 +99,8 @@ def conclude(people: int, scores: Table, blinks: dict[str, list[float]]) -> Resu
     both = [_against(part, what, scores) for part in parts for what in WHATS[: 1 if part == "photographs" else 3]]
     change = {what: _irregular(what, scores) for what in WHATS}
     return Result(
-        people, points, tuple(_advantages(scores)), tuple(one for one in both if one is not None),
+        people, points, tuple(one for part in SWEPT for one in _advantages(part, scores)),
+        tuple(one for one in both if one is not None),
         {name: float(np.nanmean(left)) for name, left in blinks.items() if np.isfinite(left).any()},
         {what: jitter for what, (jitter, _) in change.items()}, {what: lag for what, (_, lag) in change.items()},
     )  # fmt: skip
@@ -144,17 +149,19 @@ def _against(
     return Against(part, what, float(jitter / peer_jitter), float(low), float(high), float(lag), float(peer_lag))
 
 
-def _advantages(scores: Table) -> Iterator[Advantage]:
+def _advantages(part: str, scores: Table) -> Iterator[Advantage]:
     """At each lag, our least jitter by One-Euro's."""
+    raw = scores.get((part, RAW, None), [])
+    people = len(raw)
+    if not people:
+        return
     by_method = {
         name: np.array([
-            [one[what] for what in WHATS for one in rows] for (part, method, _), rows in scores.items()
-            if part == "rendered" and method.startswith(name)
+            [one[what] for what in WHATS for one in rows] for (where, method, _), rows in scores.items()
+            if where == part and method.startswith(name)
         ])
         for name in (OURS, RIVAL)
     }  # fmt: skip
-    raw = scores["rendered", RAW, None]
-    people = len(raw)
     rng = np.random.default_rng(0)
     draws = [np.arange(people), *(rng.integers(people, size=people) for _ in range(BOOTSTRAPS))]
     for number, what in enumerate(WHATS):
@@ -166,7 +173,7 @@ def _advantages(scores: Table) -> Iterator[Advantage]:
                 (_least(of[OURS], d, limit) + NOTHING) / (_least(of[RIVAL], d, limit) + NOTHING) for d in draws
             ])  # fmt: skip
             low, high = np.nanquantile(ratios[1:], (0.025, 0.975))
-            yield Advantage(what, most, float(ratios[0]), float(low), float(high))
+            yield Advantage(part, what, most, float(ratios[0]), float(low), float(high))
 
 
 def _least(rows: np.ndarray, people: np.ndarray, most_ms: float) -> float:

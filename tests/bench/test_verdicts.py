@@ -26,6 +26,7 @@ def table() -> Table:
         for number, setting in enumerate(method.settings):
             one = {OURS: 0.25, RIVAL: 0.5}.get(method.name, 0.8) / (min(number, 6) + 1)
             made["rendered", method.name, setting] = [scores(one, 4.0 * number, p) for p in range(3)]
+    made |= {("three faces", *key[1:]): rows for key, rows in made.items()}
     made["rendered", VIDEO, None] = [scores(0.2, 19.0, p) for p in range(3)]
     made["irregular", RAW, None] = [scores(1.0, 2.0, p) for p in range(3)]
     default = next(method.default for method in METHODS if method.name == OURS)
@@ -38,6 +39,7 @@ def table() -> Table:
 
 def test_ratios_are_what_they_were_made_to_be() -> None:
     result = conclude(3, table(), {OURS: [0.9, 1.0, float("nan")], RIVAL: [float("nan")]})
+    assert {one.part for one in result.advantages} == {"rendered", "three faces"}
     for one in result.advantages:
         assert one.ratio == pytest.approx(0.5, abs=1e-4)
         assert one.low <= one.ratio <= one.high
