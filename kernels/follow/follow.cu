@@ -196,7 +196,7 @@ __device__ static double paced(double pace, double dt) {
 // How much nearer what is told comes to the estimate within a step, as a share of the way.
 __device__ static double nearer(double late, double ease, double still, double pace, double dt) {
     const double slower = fmin(pace / USUAL_SECONDS, SLOWEST), square = still * still;
-    return 1.0 / (1.0 + late / dt + ease * square * square * slower * slower);
+    return 1.0 / (1.0 + late / dt + ease * square * square * slower * slower * slower);
 }
 
 // Takes in a sample; returns how likely it was, as a logarithm.

@@ -12,7 +12,7 @@ Markovian Switching Coefficients", IEEE Trans. Automatic Control 33(8), 1988):
 A group's likelihood of a mode is the product over its channels, to the power of the group's trust (their errors are
 not independent). Modes change at `rates` per second, so what is estimated does not depend on how often one samples.
 
-What is told follows the estimate at a pace of its own: each step it comes nearer by 1 / (1 + late / dt + ease s^4 r^2)
+What is told follows the estimate at a pace of its own: each step it comes nearer by 1 / (1 + late / dt + ease s^4 r^3)
 of the way, s the group's share of being still and r the mean step by `USUAL_SECONDS`, at most `SLOWEST`. An estimate
 that settles at rest moves by less and less, but at random, and `ease` (by group) takes that off; it costs no time, for
 what moves is not still. With r a viewer sees as little tremble from frame to frame where frames are few. `late` (by

@@ -270,7 +270,7 @@ def _ease(state, shares, recent, filters, groups, traits, dynamics, dt):
     for c in range(groups.size):
         g = groups[c]
         square = shares[g, 0] * shares[g, 0]
-        nearer = 1.0 / (1.0 + dynamics[LATE, c] / dt + traits[EASE, g] * square * square * slower * slower)
+        nearer = 1.0 / (1.0 + dynamics[LATE, c] / dt + traits[EASE, g] * square * square * slower * slower * slower)
         recent[3, c] = (1.0 - nearer) * (recent[3, c] - _mean(shares, filters, groups, c))
 
 

@@ -236,7 +236,7 @@ def _ease(
     off by half the product of a step and what is left of the way, both small angles."""
     state[PACE] += min(dt_seconds / PACE_SECONDS, 1.0) * (min(dt_seconds, LONGEST_SECONDS) - state[PACE])
     slower = min(state[PACE] / USUAL_SECONDS, SLOWEST)
-    ease = (traits[EASE] * of.shares[:, 0] ** 4)[groups] * slower**2
+    ease = (traits[EASE] * of.shares[:, 0] ** 4)[groups] * slower**3
     nearer = 1 / (1 + late / dt_seconds + ease)
     of.recent[3] = (1 - nearer) * (of.recent[3] - moved)
 

@@ -254,7 +254,7 @@ class Smooth:
         share = (dt / PACE_SECONDS).clamp(max=1.0)
         pace = of.pace + share * (dt.clamp(max=LONGEST_SECONDS) - of.pace)
         slower = (pace / USUAL_SECONDS).clamp(max=SLOWEST)
-        ease = (self.traits[EASE] * of.shares[:, :, 0] ** 4)[:, self.groups] * slower**2
+        ease = (self.traits[EASE] * of.shares[:, :, 0] ** 4)[:, self.groups] * slower**3
         nearer = 1 / (1 + self.dynamics[LATE] / dt + ease)
         return pace, (1 - nearer) * (of.recent[:, 3] - moved)
 

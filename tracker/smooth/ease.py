@@ -39,7 +39,7 @@ class Ease:
         self._seconds = seconds
         self._pace += min(dt / PACE_SECONDS, 1.0) * (min(dt, LONGEST_SECONDS) - self._pace)
         slower = min(self._pace / USUAL_SECONDS, SLOWEST)
-        nearer = (1 / (1 + self._ease * shares[:, 0] ** 4 * slower**2))[self._groups]
+        nearer = (1 / (1 + self._ease * shares[:, 0] ** 4 * slower**3))[self._groups]
         size = np.log(estimate.scale_px_per_mm / told.scale_px_per_mm)
         turn = log_so3(told.rotation.T @ estimate.rotation)
         self._told = replace(
