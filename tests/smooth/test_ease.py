@@ -46,10 +46,10 @@ def test_it_is_what_the_kernel_tells(step: float) -> None:
         np.testing.assert_allclose(told.expression, wanted.expression, atol=1e-6)
         np.testing.assert_allclose(told.center_px, wanted.center_px, atol=1e-6)
         assert told.scale_px_per_mm == pytest.approx(wanted.scale_px_per_mm, rel=1e-7)
-        assert np.linalg.norm(log_so3(told.rotation.T @ wanted.rotation)) < 1e-4
+        assert np.linalg.norm(log_so3(told.rotation.T @ wanted.rotation)) < 2e-4, "as a vector, not along the arc"
         off.append(np.linalg.norm(log_so3(told.rotation.T @ estimate.rotation)))
     assert np.mean(off[30:90]) > 1e-5, "at rest it is behind, a little"
-    assert max(off[105:]) < 0.01 * 0.03, "in motion it is not, by a hundredth of a step"
+    assert max(off[105:]) < 0.02 * 0.03, "in motion it is not, by two hundredths of a step"
 
 
 def test_the_first_one_and_one_after_a_gap_are_told_as_they_are() -> None:
