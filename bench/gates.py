@@ -22,7 +22,7 @@ from tracker.kernels.backend import operator
 from tracker.kernels.rasterize.cases import Case
 from tracker.pipeline import Pipeline, build_pipeline
 from tracker.regress.outputs import CROP_PX, SLICES
-from tracker.source import SourceSettings, open_source
+from tracker.source import SourceSettings, frame_from_image, open_source
 
 Decode = Literal["cpu", "cuda"]
 CLIP = str(files("tracker.assets").joinpath("demo.mp4"))
@@ -33,6 +33,11 @@ processor's network does, moves them by 0.08 px and 0.003."""
 LANDMARKS_SHARE, LANDMARKS_WORST = 0.01, 0.04
 """Mean distance of the two pipelines' landmarks in distances between the eyes, on the median frame and on the worst: a
 fifth and a half of what the student errs by."""
+
+
+UNSEEN_WORST, UNSURE_SHARE = 0.08, 0.25
+"""The same of a face that is not seen, which goes on as fast as it last seemed to; and of its deviations, which grow
+many times over by then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +101,26 @@ def faces_gate(device: Callable[..., DeviceFaces], frames: int, decode: Decode =
         not states and middle <= LANDMARKS_SHARE and worst <= LANDMARKS_WORST,
         f"landmarks {middle:.2%} of the eyes' distance apart (of {LANDMARKS_SHARE:.0%}), worst frame {worst:.2%} (of "
         f"{LANDMARKS_WORST:.0%}), {states} states differ, {len(shares)} faces",
+    )  # fmt: skip
+
+
+def unseen_gate(device: Callable[..., DeviceFaces], seen: int = 20, missed: int = 8) -> Gate:
+    """A face that is gone from one frame to the next: the two pipelines carry it on alike, and are alike unsure."""
+    frames = list(_frames(seen))
+    last, empty = frames[-1].pts_seconds, np.full((frames[-1].height_px, frames[-1].width_px, 3), 110, np.uint8)
+    frames += [frame_from_image(empty, last + (1 + number) / 30) for number in range(missed)]
+    both = (build_pipeline(), Pipeline(device=device))
+    theirs, ours = ([pipeline.track(frame) for frame in frames][seen:] for pipeline in both)
+    states = sum([f.state for f in one] != [f.state for f in other] for one, other in zip(theirs, ours, strict=True))
+    pairs = [(one[0], other[0]) for one, other in zip(theirs, ours, strict=True) if one and other]
+    worst = max((_apart(one.landmarks_px, other.landmarks_px) for one, other in pairs), default=np.inf)
+    ratios = [other.deviation.landmarks_px / one.deviation.landmarks_px for one, other in pairs]
+    unsure = max((abs(ratio - 1) for ratio in ratios), default=np.inf)
+    return Gate(
+        "a face that is not seen goes on as the processor's",
+        not states and len(pairs) >= missed // 2 and worst <= UNSEEN_WORST and unsure <= UNSURE_SHARE,
+        f"landmarks at worst {worst:.2%} of the eyes' distance apart (of {UNSEEN_WORST:.0%}), deviations {unsure:.0%} "
+        f"(of {UNSURE_SHARE:.0%}), {states} states differ, {len(pairs)} faces",
     )  # fmt: skip
 
 

@@ -1,8 +1,8 @@
 """`facewire bench refine DATA`: what looking at the pixels brings, and what it costs.
 
 Given the ICT head it renders people who move and tracks them unsmoothed, with no refining step, with one and with two:
-how near the landmarks are, and what the refine stage takes. It also covers parts of a face and looks at the
-confidence of each. Nothing here is rendered from our own face model.
+how near the landmarks are, and what the refine stage takes. It also puts boxes and a hand before parts of a face and
+looks at the confidence of each. Nothing of the people is rendered from our own face model.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Settings:
     frames: int = 40
     """Frames of each."""
     figure: Path | None = None
-    """A PNG of faces with a part covered."""
+    """A PNG of faces with a part covered, by boxes and by a hand."""
 
     def __post_init__(self) -> None:
         if self.sequences < 1 or self.frames < 2:
@@ -148,9 +148,15 @@ def report(result: Result) -> str:
           f"{row.stage.p50_ns / 1e6:.3f}", f"{row.stage.p99_ns / 1e6:.3f}"] for row in result.rows],
         f"{result.sequences} rendered people who move: 478 landmarks by the inter-ocular distance, unsmoothed",
     )  # fmt: skip
-    boxes = table(
-        ["covered", *REGIONS],
-        [[row.region, *(f"{row.share[name]:.0%}" for name in REGIONS)] for row in result.covered],
-        "confidence of each region with a box before one, by that before, mean over blue, noise, white and skin",
-    )
-    return f"{steps}\n\n{boxes}"
+    shares, behinds = (
+        [[f"{row.region}, {row.by}", *(f"{values[name]:.0%}" for name in REGIONS)] for row, values in
+         ((row, getattr(row, field)) for row in result.covered)]
+        for field in ("share", "behind")
+    )  # fmt: skip
+    kept = table(
+        ["covered", *REGIONS], shares,
+        "confidence of each region with something before one, by that before; boxes blue, noise, white and skin, the "
+        "hand of the person's own skin and from either side",
+    )  # fmt: skip
+    hidden = table(["covered", *REGIONS], behinds, "how much of each region is really behind it")
+    return f"{steps}\n\n{kept}\n\n{hidden}"

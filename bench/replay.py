@@ -16,6 +16,7 @@ import torch
 
 from tracker.bench.measure import Spread, spread
 from tracker.clock import monotonic_ns
+from tracker.device.coast import Coast
 from tracker.device.face_frame import FaceFrame, Shared
 from tracker.device.graph import Graph
 from tracker.kernels.rasterize.cases import Case
@@ -187,6 +188,14 @@ def frame_timings(shared: Shared, batches: tuple[int, ...], spare: int, repeats:
             target, reached_it = ("1000 faces in 16.7 ms", in_time >= 1000) if largest else ("", None)
             found.append(Timing(f"whole frame, {in_time:.0f} faces in 16.7 ms", batch, timed, rate, target, reached_it))
     return found
+
+
+def coast_timing(shared: Shared, spare: int, repeats: int) -> Timing:
+    """What a face that is not seen costs: its row there, replay, its row back, waited for."""
+    graph = Graph(Coast(1, shared), spare)
+    graph.run()
+    timed = time_waited(graph.run, repeats)
+    return Timing("a face that is not seen", 1, timed, 1e9 / timed.p50_ns, "", None)
 
 
 def _no_crop(into: FaceFrame) -> None:

@@ -3,7 +3,7 @@
 Given an array it checks type, shape and place by the CUDA array interface, which CuPy's arrays and PyTorch's tensors
 share, so neither is imported for that; given the path of a source it compiles for the device at hand (CuPy keeps the
 result in the user's cache), and only then CuPy is loaded. It does not know what the kernels do. They run on CuPy's
-current stream; to join PyTorch's, enter `cupy.cuda.ExternalStream(stream.cuda_stream)`.
+current stream; to join PyTorch's, enter `on_stream(stream.cuda_stream)`.
 """
 
 from __future__ import annotations
@@ -92,6 +92,25 @@ def kernel(source: Path, name: str) -> Any:
         return module.get_function(name)
     except Exception as error:
         raise BackendUnavailable(f"{name}: {source.name} does not compile here: {_line(error)}") from error
+
+
+class _Foreign:
+    """A stream by its address, as CUDA's stream protocol has it."""
+
+    def __init__(self, address: int) -> None:
+        self._address = address
+
+    def __cuda_stream__(self) -> tuple[int, int]:
+        return 0, self._address
+
+
+def on_stream(address: int) -> Any:
+    """CuPy's context manager for a stream that somebody else made, and keeps: its kernels run there inside it."""
+    import cupy
+
+    if hasattr(cupy.cuda.Stream, "from_external"):  # from CuPy 14 on, where the other is deprecated
+        return cupy.cuda.Stream.from_external(_Foreign(address))
+    return cupy.cuda.ExternalStream(address)
 
 
 def _line(error: Exception) -> str:

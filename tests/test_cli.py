@@ -322,11 +322,12 @@ def test_subscribe_shows_what_run_publishes(running: tuple[subprocess.Popen[str]
 def test_doctor_reports_as_text_and_json() -> None:
     text = facewire("doctor", "--seconds", "0.5")
     assert text.returncode == 0, text.stderr
-    assert all(word in text.stdout for word in ("versions", "cameras", "kernels", "models", "latency"))
+    assert all(word in text.stdout for word in ("versions", "cameras", "kernels", "gpu", "models", "latency"))
     report = json.loads(facewire("doctor", "--json", "--seconds", "0.5").stdout)
     assert report["versions"]["facewire"] != "-"
     assert {row["operator"] for row in report["kernels"]} >= {"crop_roi", "morph"}
     assert report["latency"]["frames"] > 0, report["problems"]
+    assert report["gpu"][0]["name"] == "driver" and not any("gpu" in problem for problem in report["problems"])
 
 
 def test_doctor_judges_by_the_frame_period() -> None:

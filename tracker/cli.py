@@ -250,7 +250,8 @@ def subscribe(
 def doctor(as_json: bool, seconds: float) -> None:
     """Say what this machine has and how fast it is.
 
-    Versions, cameras, codecs, kernel backends and why, models, and a latency verdict.
+    Versions, cameras, codecs, kernel backends and why, what `run --device cuda` would need, models, and a latency
+    verdict. No part of a GPU is needed: what is missing there is told with what to install, and is no problem.
 
     \b
     Examples:

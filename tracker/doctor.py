@@ -1,8 +1,8 @@
 """What this machine has and how fast it is: the report behind `facewire doctor`.
 
-Given a number of seconds it looks at versions, cameras, codecs, kernel backends and model files, then runs the pipeline
-on the bundled clip (on generated pictures where there is none) and judges the time from decoded to estimated. Each
-part that fails becomes a sentence in the report instead of an end to it. It repairs nothing.
+Given a number of seconds it looks at versions, cameras, codecs, kernel backends, a GPU and model files, then runs the
+pipeline on the bundled clip (on generated pictures where there is none) and judges the time from decoded to estimated.
+Each part that fails becomes a sentence in the report instead of an end to it. It repairs nothing.
 """
 
 from __future__ import annotations
@@ -57,6 +57,10 @@ class Report:
     hardware_decoders: list[str] = field(default_factory=list)
     kernels: list[dict[str, str]] = field(default_factory=list)
     """Per operator: which backend was taken, and why."""
+    gpu: list[dict[str, Any]] = field(default_factory=list)
+    """Per part that `run --device cuda` needs: whether it works, and what was found or is to be done."""
+    gpu_ready: bool = False
+    """Whether that command would run; without it everything works on the processor."""
     models: list[dict[str, str]] = field(default_factory=list)
     latency: dict[str, Any] | None = None
     problems: list[str] = field(default_factory=list)
@@ -71,6 +75,7 @@ def examine(seconds: float) -> Report:
         "codecs": _codecs,
         "hardware_decoders": _hardware_decoders,
         "kernels": _kernels,
+        "gpu": _gpu,
         "models": _models,
         "latency": lambda: asdict(measure(seconds)),
     }
@@ -81,6 +86,7 @@ def examine(seconds: float) -> Report:
             report.problems.append(f"{name}: {error}")
         except (ImportError, OSError) as error:
             report.problems.append(f"{name}: {error}; reinstall facewire, or the package it names")
+    report.gpu_ready = bool(report.gpu) and all(part["works"] or not part["needed"] for part in report.gpu)
     return report
 
 
@@ -157,11 +163,22 @@ def as_text(report: Report) -> str:
     lines += [f"  missing        {', '.join(missing)}"] if missing else []
     lines += [f"  hardware       {', '.join(report.hardware_decoders) or 'none'}", "", "kernels"]
     lines += [f"  {row['operator']:14} {row['backend']:10} {row['reason']}" for row in report.kernels]
+    lines += ["", *_gpu_lines(report)]
     lines += ["", "models"]
     lines += [f"  {row['file']:20} {row['version']:8} {row['hash']}" for row in report.models]
     lines += ["", *_latency_lines(report.latency), ""]
     lines += [f"problem: {problem}" for problem in report.problems] or ["no problem found"]
     return "\n".join(lines)
+
+
+def _gpu_lines(report: Report) -> list[str]:
+    """A machine without one is told first that nothing is amiss."""
+    verdict = "ready: run --device cuda" if report.gpu_ready else "not ready for run --device cuda"
+    lines = [f"gpu              {verdict}; without --device everything runs on the processor, which needs none of this"]
+    for part in report.gpu:
+        state = "works" if part["works"] else "missing" if part["needed"] else "without"
+        lines.append(f"  {part['name']:14} {state:10} {part['found']}")
+    return lines
 
 
 def _latency_lines(latency: dict[str, Any] | None) -> list[str]:
@@ -219,6 +236,12 @@ def _kernels() -> list[dict[str, str]]:
             except FacewireError as error:
                 choices.append(backend.Choice(row, f"no {column}", str(error)))
     return [{"operator": choice.row, "backend": choice.backend, "reason": choice.reason} for choice in choices]
+
+
+def _gpu() -> list[dict[str, Any]]:
+    from tracker.device.inventory import parts
+
+    return [asdict(part) for part in parts()]
 
 
 def _models() -> list[dict[str, str]]:

@@ -50,6 +50,9 @@ class FaceWork(Protocol):
     def face_of(self, track: Track) -> Face:
         """The estimate of a track that has a fit in this frame."""
 
+    def coast(self, track: Track, camera: Camera, now_seconds: float) -> Face:
+        """What is likely of a track that is not seen now; its `confidence` is 0."""
+
     def drop(self, track_id: int) -> None:
         """Forget a track."""
 
@@ -225,8 +228,10 @@ class Pipeline:
         face = self._faces[track.track_id]
         if track.unseen_since is None or now_seconds is None:
             return face
-        if self.device:  # what its filters would expect stays there; the last estimate is held
-            return replace(face, state=track.state, confidence=0.0, region_confidence=np.zeros(5, np.float32))
+        if self.device:
+            likely = self._timed("smooth", self.device.coast, track, camera, now_seconds)
+            calibrated: Face = self._timed("smooth", self.calibrator, likely)
+            return calibrated
         fit = unseen(self.fits[track.track_id], face)
         filtered = self._timed("smooth", self.smoother.coast, track.track_id, now_seconds)
         return self._estimate(track, fit, filtered, camera)

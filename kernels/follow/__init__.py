@@ -4,7 +4,8 @@ of a pose, for many bodies at once, in one launch.
 Given each body's sample, the time since its last one, its camera and the state of its filters it evaluates, per body:
 
 - the filtered numbers and pose, what is uncertain about them, and the state as it becomes, by interacting multiple
-  models; a step of 0 holds the last estimate, a state that has not started takes the sample;
+  models; a step of 0 holds the last estimate, a state that has not started takes the sample, and where there is no
+  sample everything is carried on;
 - `before`: cam_from_body and translation of the filtered pose and of the sample's, the translation's standard
   deviation, and two unit vectors along -z that the filtered numbers tilt, laid out as `portray` lays them out behind
   its mesh.
@@ -26,7 +27,7 @@ from tracker.kernels.imm import DYNAMICS, LIMITS, MODES, TRAITS, state_size
 from tracker.kernels.portray import AFTER_MESH
 
 MOST_CHANNELS, MOST_GROUPS = 64, 16
-_FLOAT32, _FLOAT64, _INT64 = np.dtype(np.float32), np.dtype(np.float64), np.dtype(np.int64)
+_FLOAT32, _FLOAT64, _INT64, _UINT8 = (np.dtype(one) for one in (np.float32, np.float64, np.int64, np.uint8))
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +82,9 @@ class Sample:
     """float64 [B, 2]: standard deviations of the place in px, and of the log size, whether they are noise or not."""
     state: Any
     """float64 [B, ...] of `imm`: as the last sample left it."""
+    seen: Any
+    """uint8 [B]: 0 where there is no sample. Numbers and variance are not read then; the pose only for what `before`
+    says of the sample, so it may be the last one's."""
 
     def __post_init__(self) -> None:
         device, (batch, count) = on_device(self.pose), self.numbers.shape
@@ -88,7 +92,7 @@ class Sample:
             ("numbers", _FLOAT32, (batch, count)), ("pose", _FLOAT64, (batch, 12)),
             ("variance", _FLOAT64, (batch, count + 6)), ("dt_seconds", _FLOAT64, (batch,)),
             ("ahead_seconds", _FLOAT64, (batch,)), ("camera", _FLOAT64, (batch, 4)), ("doubt", _FLOAT64, (batch, 2)),
-            ("state", _FLOAT64, (batch, self.state.shape[-1])),
+            ("state", _FLOAT64, (batch, self.state.shape[-1])), ("seen", _UINT8, (batch,)),
         ):  # fmt: skip
             require(name, getattr(self, name), dtype, shape, device)
 

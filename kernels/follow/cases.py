@@ -31,6 +31,8 @@ class Case:
     ahead_seconds: float = 0.0
     wild: bool = False
     """With numbers, places and a rotation that are none."""
+    seen: float = 1.0
+    """Share of the bodies of which there is a sample."""
 
     def arguments(self) -> Arguments:
         """What the operator takes, and what it fills, full of NaN."""
@@ -49,7 +51,9 @@ class Case:
         last[:, STARTED] = before
         for array in (room.numbers, room.pose, room.std, room.before, room.state):
             array[:] = np.nan
-        return filter, self._sample(rng, 0.0 if self.held else 1 / 30, self.wild, last), room
+        sample = self._sample(rng, 0.0 if self.held else 1 / 30, self.wild, last)
+        sample.seen[:] = rng.random(self.batch) < self.seen
+        return filter, sample, room
 
     def _filter(self, rng: np.random.Generator) -> Filter:
         channels = self.count + 6
@@ -73,7 +77,8 @@ class Case:
         camera = np.tile([600.0, 610.0, 320.0, 240.0], (self.batch, 1))
         variance = rng.uniform(0.01, 0.1, (self.batch, self.count + 6)) ** 2
         steps, aheads = np.full(self.batch, dt), np.full(self.batch, self.ahead_seconds)
-        return Sample(numbers, pose, variance, steps, aheads, camera, rng.uniform(0.01, 2, (self.batch, 2)), state)
+        doubt, seen = rng.uniform(0.01, 2, (self.batch, 2)), np.ones(self.batch, np.uint8)
+        return Sample(numbers, pose, variance, steps, aheads, camera, doubt, state, seen)
 
 
 def filled(arguments: Arguments) -> np.ndarray:
@@ -98,5 +103,8 @@ CASES = (
     Case("ahead", 3, 52, ahead_seconds=0.05),
     Case("new", 2, 5, started=0.0),
     Case("wild", 2, 6, wild=True),
+    Case("coasting", 6, 52, started=0.7, seen=0.4),
+    Case("unseen", 3, 7, ahead_seconds=0.04, wild=True, seen=0.0),
+    Case("unseen_held", 3, 7, held=True, started=0.5, seen=0.0),
 )
 BENCH_CASES = (CASES[0], Case("faces_64", 64, 52))

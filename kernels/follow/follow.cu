@@ -6,7 +6,7 @@
 #define THREADS 64
 #define MOST_CHANNELS 64       // one thread each
 #define MOST_GROUPS 16
-#define MODES 3                // as in `imm`, and the next 30: the still mode is the first, the moving one the last
+#define MODES 3                // as in `imm`, and the next 32: the still mode is the first, the moving one the last
 #define STARTED 0
 #define QUATERNION 1
 #define SAMPLE 5
@@ -30,6 +30,8 @@
 #define EASE 2
 #define USUAL_SECONDS (1.0 / 30.0)
 #define SLOWEST 2.0
+#define FAR 2.0
+#define TINY 1e-30
 #define PACE_SECONDS 1.0
 #define LONGEST_SECONDS 0.1
 #define MEDIAN_OF_SQUARE 0.4549364
@@ -113,14 +115,14 @@ struct Body {
     double pace;                                // the mean step in seconds
 };
 
-// How the sample is turned; not finite where it is not.
-__device__ static void see_turn(const double* last, const double* rotation, Body& body) {
+// How the sample is turned; not finite where it is not, or where there is none.
+__device__ static void see_turn(const double* last, const double* rotation, bool looked, Body& body) {
     Four estimate = four_at(last + QUATERNION), before = four_at(last + SAMPLE);
     if (estimate.x == 0.0 && estimate.y == 0.0 && estimate.z == 0.0 && estimate.w == 0.0)
         estimate.w = before.w = 1.0;
     const Four seen = quaternion(rotation);
     keep_four(estimate, body.estimate);
-    if (is_number(seen.x + seen.y + seen.z + seen.w)) {
+    if (looked && is_number(seen.x + seen.y + seen.z + seen.w)) {
         keep_three(between(estimate, seen), body.turn);
         keep_three(between(before, seen), body.since);
         keep_four(seen, body.sampled);
@@ -193,10 +195,13 @@ __device__ static double paced(double pace, double dt) {
     return pace + fmin(dt / PACE_SECONDS, 1.0) * (fmin(dt, LONGEST_SECONDS) - pace);
 }
 
-// How much nearer what is told comes to the estimate within a step, as a share of the way.
-__device__ static double nearer(double late, double ease, double still, double pace, double dt) {
+// What is left of the way of what is told to the estimate, whose variance is given, after a step.
+__device__ static double left_of(
+    double way, double late, double ease, double still, double variance, double pace, double dt) {
     const double slower = fmin(pace / USUAL_SECONDS, SLOWEST), square = still * still;
-    return 1.0 / (1.0 + late / dt + ease * square * square * slower * slower * slower);
+    ease *= square * square * slower * slower * slower;
+    ease /= 1.0 + way * way / (FAR * FAR * variance + TINY);
+    return (1.0 - 1.0 / (1.0 + late / dt + ease)) * way;
 }
 
 // Takes in a sample; returns how likely it was, as a logarithm.
@@ -296,6 +301,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) follow(
     const double* __restrict__ cameras,    // [B, 4]
     const double* __restrict__ doubts,     // [B, 2]
     const double* last,                    // [B, 13 + 3 G + 19 C], may be `states`
+    const unsigned char* __restrict__ saw, // [B]: 0 where there is no sample
     float* __restrict__ out_numbers,       // [B, N]
     double* __restrict__ out_poses,        // [B, 12]
     float* __restrict__ out_std,           // [B, C]
@@ -312,7 +318,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) follow(
     double *state = states + (long long)blockIdx.x * size, *filtered = out_poses + 12 * blockIdx.x;
     float* std = out_std + (long long)blockIdx.x * channels;
     const double seen = last[STARTED];
-    const bool started = seen > 0.0, moves = started && dt > 0.0;
+    const bool started = seen > 0.0, moves = started && dt > 0.0, looked = saw[blockIdx.x] != 0;
     __shared__ Body body;
 
     for (int n = thread; n < MODES * number; n += THREADS)
@@ -320,8 +326,8 @@ extern "C" __global__ void __launch_bounds__(THREADS) follow(
     if (thread < MODES)
         fill_change(rates, thread, dt, body.change);
     if (thread == THREADS - 1) {
-        see_turn(last, pose, body);
-        body.pace = !started ? USUAL_SECONDS : moves ? paced(last[PACE], dt) : last[PACE];
+        see_turn(last, pose, looked, body);
+        body.pace = !started && looked ? USUAL_SECONDS : moves ? paced(last[PACE], dt) : last[PACE];
     }
     __syncthreads();
 
@@ -335,9 +341,11 @@ extern "C" __global__ void __launch_bounds__(THREADS) follow(
         sample = thread < count ? (double)numbers[(long long)blockIdx.x * count + thread]
             : thread == count ? (pose[11] > 0.0 ? log(pose[11]) : sqrt(-1.0))
             : turns ? body.turn[axis] : pose[9 + thread - count - 1];
+        if (!looked)
+            sample = sqrt(-1.0);
         if (thread < count && is_number(sample))
             sample = fmin(fmax(sample, limits[LEAST]), limits[MOST]);
-        recent = turns ? body.since[axis] : given[0];
+        recent = turns && looked ? body.since[axis] : given[0];
         difference = given[channels], factor = given[2 * channels], behind = given[3 * channels];
         for (int n = 0; n < MODES; ++n) {
             const double* at = given + (NOTES + 5 * n) * channels;
@@ -361,7 +369,9 @@ extern "C" __global__ void __launch_bounds__(THREADS) follow(
 
     const double scale = mine && thread > count && !turns ? body.unit : 1.0;
     double variance = mine ? variances[(long long)blockIdx.x * channels + thread] * scale * scale : 0.0;
-    if (mine && !started) {
+    if (turns)
+        state[TURN + axis] = last[TURN + axis];
+    if (mine && looked && !started) {
         recent = known && !turns ? sample : 0.0, difference = factor = behind = 0.0;
         for (int n = 0; n < MODES; ++n) {
             const double speed = n ? dynamics[(SPEED + n - 1) * channels + thread] * scale : 0.0;
@@ -372,14 +382,14 @@ extern "C" __global__ void __launch_bounds__(THREADS) follow(
     }
     if (mine && moves) {
         const double moved = turns ? recent : sample - recent;
-        if (is_number(moved)) {
+        if (looked && is_number(moved)) {
             if (seen > 1.0)
-                factor = learned(factor, moved, turns ? last[TURN + axis] : difference, variance, limits, dt);
+                factor = learned(factor, moved, turns ? state[TURN + axis] : difference, variance, limits, dt);
             difference = moved;
+            if (turns)
+                state[TURN + axis] = moved;
         }
-        if (turns)
-            state[TURN + axis] = is_number(moved) ? moved : last[TURN + axis];
-        else if (known)
+        if (known && !turns)
             recent = sample;
         variance *= exp(factor);
         behind += mean_of(modes, shares);  // from here on: what is told less the old estimate
@@ -398,8 +408,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) follow(
         }
         for (int n = 0; n < MODES; ++n)
             modes[n] = now[n];
-    } else if (turns && started)
-        state[TURN + axis] = last[TURN + axis];
+    }
     __syncthreads();
     for (int n = thread; moves && n < MODES * number; n += THREADS) {
         double total = 0.0;
@@ -413,7 +422,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) follow(
         double* its = body.shares + MODES * thread;
         if (moves)
             share_out(its);
-        else if (!started)
+        else if (looked && !started)
             its[0] = its[1] = its[2] = 1.0 / MODES;
         for (int n = 0; n < MODES; ++n)
             state[REST + MODES * thread + n] = its[n];
@@ -425,7 +434,10 @@ extern "C" __global__ void __launch_bounds__(THREADS) follow(
         const double mean = mean_of(modes, shares);
         if (moves) {
             const double late = dynamics[LATE * channels + thread], ease = traits[EASE * number + group];
-            behind = (1.0 - nearer(late, ease, shares[0], body.pace, dt)) * (behind - mean);
+            double variance = 0.0;
+            for (int n = 0; n < MODES; ++n)
+                variance += shares[n] * (modes[n].a + (modes[n].value - mean) * (modes[n].value - mean));
+            behind = left_of(behind - mean, late, ease, shares[0], variance, body.pace, dt);
         }
         if (turns && moves) {
             body.mean[axis] = mean;
@@ -454,9 +466,9 @@ extern "C" __global__ void __launch_bounds__(THREADS) follow(
     const double* camera = cameras + 4 * blockIdx.x;
     float* before = out_before + AFTER_MESH * blockIdx.x;
     if (thread == 0) {
-        state[STARTED] = moves ? 2.0 : started ? seen : 1.0;
+        state[STARTED] = moves && looked ? 2.0 : started || !looked ? seen : 1.0;
         state[PACE] = body.pace;
-        const Four sampled = four_at(body.sampled), estimate = started ? four_at(body.estimate) : sampled;
+        const Four sampled = four_at(body.sampled), estimate = started || !looked ? four_at(body.estimate) : sampled;
         const Four now = moves ? turned(estimate, body.mean) : estimate;
         keep_four(now, state + QUATERNION);
         keep_four(sampled, state + SAMPLE);

@@ -25,7 +25,8 @@ def _each(filter: Filter, sample: Sample, followed: Followed) -> None:
         out[11] = imm(
             filter.dynamics, filter.groups, filter.traits, filter.rates, filter.limits, sample.numbers[body],
             pose[:9].reshape(3, 3), pose[9:11], pose[11], sample.variance[body], sample.dt_seconds[body],
-            sample.ahead_seconds[body], True, followed.state[body], out[:9].reshape(3, 3), out[9:11], numbers, std,
+            sample.ahead_seconds[body], bool(sample.seen[body]), followed.state[body], out[:9].reshape(3, 3),
+            out[9:11], numbers, std,
         )  # fmt: skip
         for turn, shift, seen in ((ROTATION, TRANSLATION, out), (ROTATION_RAW, TRANSLATION_RAW, pose)):
             rotation, translation = before_camera(seen[:9].reshape(3, 3), seen[9:11], seen[11], camera)

@@ -12,11 +12,15 @@ Markovian Switching Coefficients", IEEE Trans. Automatic Control 33(8), 1988):
 A group's likelihood of a mode is the product over its channels, to the power of the group's trust (their errors are
 not independent). Modes change at `rates` per second, so what is estimated does not depend on how often one samples.
 
-What is told follows the estimate at a pace of its own: each step it comes nearer by 1 / (1 + late / dt + ease s^4 r^3)
-of the way, s the group's share of being still and r the mean step by `USUAL_SECONDS`, at most `SLOWEST`. An estimate
-that settles at rest moves by less and less, but at random, and `ease` (by group) takes that off; it costs no time, for
-what moves is not still. With r a viewer sees as little tremble from frame to frame where frames are few. `late` (by
-channel, in seconds) is for those who want calm in motion as well: so much later everything comes.
+What is told follows the estimate at a pace of its own: each step it comes nearer by 1 / (1 + late / dt + e) of the way,
+
+    e = ease s^4 r^3 / (1 + (way / (FAR deviation))^2),
+
+s the group's share of being still, r the mean step by `USUAL_SECONDS`, at most `SLOWEST`, and the deviation the
+estimate's. An estimate that settles at rest moves by less and less, but at random, and `ease` (by group) takes that
+off; it costs no time, for what moves is not still, and what is corrected is far. With r a viewer sees as little tremble
+from frame to frame where frames are few. `late` (by channel, in seconds) is for those who want calm in motion as well:
+so much later everything comes.
 
 - The measurement's variance is given with each sample, and a factor per channel is learned from the samples
   themselves: their second difference at rest is noise, and its median is hardly touched by motion. The moving mode
@@ -59,6 +63,8 @@ TRUST, FOLLOW, EASE = 0, 1, 2
 """Rows of `traits`."""
 TRAITS = 3
 USUAL_SECONDS, SLOWEST = 1 / 30, 2.0
+FAR, TINY = 2.0, 1e-30
+"""Deviations of the estimate: what is told and is so far away from it is eased half as much."""
 PACE_SECONDS, LONGEST_SECONDS = 1.0, 0.1
 """Over how long the mean step is taken, and how much a gap counts in it."""
 LIMITS = 6

@@ -11,6 +11,7 @@ from tracker.kernels.compiled import compiled, part
 from tracker.kernels.imm import (
     DENSITY,
     EASE,
+    FAR,
     FOLLOW,
     LATE,
     LEARN_SECONDS,
@@ -32,6 +33,7 @@ from tracker.kernels.imm import (
     SLOWEST,
     SPEED,
     STARTED,
+    TINY,
     TRUST,
     TURN,
     UNIT,
@@ -270,8 +272,15 @@ def _ease(state, shares, recent, filters, groups, traits, dynamics, dt):
     for c in range(groups.size):
         g = groups[c]
         square = shares[g, 0] * shares[g, 0]
-        nearer = 1.0 / (1.0 + dynamics[LATE, c] / dt + traits[EASE, g] * square * square * slower * slower * slower)
-        recent[3, c] = (1.0 - nearer) * (recent[3, c] - _mean(shares, filters, groups, c))
+        mean, variance = _mean(shares, filters, groups, c), 0.0
+        for mode in range(MODES):
+            off = filters[mode, 0, c] - mean
+            variance += shares[g, mode] * (filters[mode, 2, c] + off * off)
+        way = recent[3, c] - mean
+        ease = traits[EASE, g] * square * square * slower * slower * slower
+        ease /= 1.0 + way * way / (FAR * FAR * variance + TINY)
+        nearer = 1.0 / (1.0 + dynamics[LATE, c] / dt + ease)
+        recent[3, c] = (1.0 - nearer) * way
 
 
 @part

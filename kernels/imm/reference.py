@@ -10,6 +10,7 @@ import numpy as np
 from tracker.kernels.imm import (
     DENSITY,
     EASE,
+    FAR,
     FOLLOW,
     LATE,
     LEARN_SECONDS,
@@ -31,6 +32,7 @@ from tracker.kernels.imm import (
     SLOWEST,
     SPEED,
     STARTED,
+    TINY,
     TRUST,
     TURN,
     UNIT,
@@ -97,7 +99,8 @@ def imm(
         of.shares[:] = of.shares @ change
         _correct(of, groups, traits, sample, variance * unit**2 * np.exp(of.recent[2]))
         after = _mean(of, groups)
-        _ease(of, groups, traits, scaled[LATE], after - before, state, dt_seconds)
+        of.recent[3] -= after - before
+        _ease(of, groups, traits, scaled[LATE], state, dt_seconds)
         turn = after[-3:]
         turned = _times(of.quaternion, _exp(turn))
         of.quaternion[:] = turned / np.linalg.norm(turned)
@@ -229,16 +232,17 @@ def _correct(of: _State, groups: np.ndarray, traits: np.ndarray, sample: np.ndar
 
 
 def _ease(
-    of: _State, groups: np.ndarray, traits: np.ndarray, late: np.ndarray, moved: np.ndarray, state: np.ndarray,
-    dt_seconds: float,
+    of: _State, groups: np.ndarray, traits: np.ndarray, late: np.ndarray, state: np.ndarray, dt_seconds: float
 ) -> None:  # fmt: skip
-    """Bring what is told nearer to the estimate, which has moved. A turn is taken as a vector in the estimate's axes,
+    """Bring what is told nearer to the estimate. A turn is taken as a vector in the estimate's axes,
     off by half the product of a step and what is left of the way, both small angles."""
     state[PACE] += min(dt_seconds / PACE_SECONDS, 1.0) * (min(dt_seconds, LONGEST_SECONDS) - state[PACE])
     slower = min(state[PACE] / USUAL_SECONDS, SLOWEST)
     ease = (traits[EASE] * of.shares[:, 0] ** 4)[groups] * slower**3
-    nearer = 1 / (1 + late / dt_seconds + ease)
-    of.recent[3] = (1 - nearer) * (of.recent[3] - moved)
+    weight, values, variances = of.shares[groups].T, of.filters[:, 0], of.filters[:, 2]
+    variance = (weight * (variances + (values - _mean(of, groups)) ** 2)).sum(0)
+    ease /= 1 + of.recent[3] ** 2 / (FAR**2 * variance + TINY)
+    of.recent[3] *= 1 - 1 / (1 + late / dt_seconds + ease)
 
 
 def _ahead(of: _State, groups: np.ndarray, ahead_seconds: float, dynamics: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -46,6 +46,10 @@ def test_gates_pass_here_and_fail_when_they_should(operators):
     assert gates.student_gate(HERE, 6).passed
     near = gates.faces_gate(on_processor, 8)
     assert near.passed and "0 states differ, 8 faces" in near.found
+    gone = gates.unseen_gate(on_processor)
+    assert gone.passed and "0 states differ, 8 faces" in gone.found, gone
+    held = lambda **parts: on_processor(**parts | {"smooth": SmoothSettings(enabled=False)})  # noqa: E731
+    assert not gates.unseen_gate(held).passed
     never = lambda **parts: on_processor(**parts | {"refine": RefineSettings(2)})  # noqa: E731
     assert gates.faces_gate(never, 4).found != near.found
 
@@ -70,6 +74,30 @@ def test_decoded_to_received_goes_through_a_real_subscriber():
     sent = ends.end_to_end(gates.CLIP, on_processor, "cpu", 25, realtime=False)
     assert sent.frames == 25 and sent.lost == 0 and sent.with_faces > 0.9
     assert sent.received.count == 10 and sent.received.p50_ns > 0 and not sent.decoded_on_device
+
+
+def test_the_whole_way_with_a_gpu_runs_on_what_stands_in_for_one(monkeypatch):
+    """Every gate and every time in their order, on the processor; nothing about a GPU but that this text runs there."""
+    from tracker.device import faces
+    from tracker.device.operators import _on_numpy
+    from tracker.kernels import backend
+
+    found = backend.operator
+    monkeypatch.setattr(gpu, "why_not_cuda", lambda: None)
+    monkeypatch.setattr(gpu, "cuda_device", lambda: HERE)
+    monkeypatch.setattr(faces, "on_cuda", on_processor)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "no GPU at all")
+    monkeypatch.setattr(gates, "LARGEST_BATCHES", (1,))
+    monkeypatch.setattr(
+        backend, "operator",
+        lambda row, name="auto": (_on_numpy(found(row, "numba")[0]), None) if name == "triton" else found(row, name),
+    )  # fmt: skip
+    sent = ends.EndToEnd("demo.mp4", 640, 480, 30, False, ends.spread([1, 2]), 1.0, 0)
+    monkeypatch.setattr(ends, "end_to_end", lambda clip, device, decode, most: sent)
+    result = gpu.measure(Settings(batch=1, frames=30, repeats=1))
+    assert result.device == "no GPU at all" and result.passed and result.sent is sent, result
+    assert [one.batch for one in result.timings] == [1] * 5 and status(result) == 0
+    assert "faces on NVDEC's pictures" in result.not_measured and "whole frame" in report(result)
 
 
 def test_the_exit_says_what_happened():

@@ -10,7 +10,7 @@ torch = pytest.importorskip("torch")
 from tracker.detect.finder import FindSettings  # noqa: E402
 from tracker.device.faces import on_processor  # noqa: E402
 from tracker.device.graph import sizes_for  # noqa: E402
-from tracker.device.row import ASKED  # noqa: E402
+from tracker.device.row import ASKED, MISSED  # noqa: E402
 from tracker.errors import AssetError  # noqa: E402
 from tracker.face.model import FaceModel  # noqa: E402
 from tracker.face.parameters import TrackState  # noqa: E402
@@ -47,6 +47,38 @@ def test_a_face_that_leaves_and_comes_back_is_tracked_as_on_the_processor(pictur
     assert len(pairs) > 10
     apart = [np.abs(one.landmarks_px - other.landmarks_px).mean() for one, other in pairs]
     assert np.median(apart) < 1.0, "pixels, of a head of 200"
+    faces = ([seen[0] for seen in run if seen] for run in (wanted, found))
+    unseen = [[face for face in run if face.state == TrackState.COASTING] for run in faces]
+    for one in unseen:
+        deviation = [face.deviation.landmarks_px for face in one]
+        assert len(one) > 5 and all(np.diff(deviation[:5]) > 0) and deviation[-1] > 2 * deviation[0], "ever less sure"
+        assert not any(face.confidence or face.region_confidence.any() for face in one)
+        went = one[4].landmarks_px[:, 0].mean() - one[0].landmarks_px[:, 0].mean()
+        assert abs(went) > 1, "it goes on as it went"
+
+
+def test_after_a_moment_unseen_the_clock_goes_on(pictures):
+    """The step to the next look is from where the filters have got to; what is anew is told by the last look."""
+    pipeline = Pipeline(device=on_processor)
+    walk(pipeline, pictures[0][:3])
+    faces, (track,), last = pipeline.device, pipeline.finder.tracks, pictures[0][2].pts_seconds
+    camera, gap = pipeline.camera_for(pictures[0][2]), SmoothSettings().gap_seconds
+    for later in (0.03, 0.06, 0.05):  # one that goes back holds it
+        face = faces.coast(track, camera, last + later)
+    assert face.confidence == 0 and faces._coast.asked[0, MISSED["dt"]] == 0
+    assert faces._step(track.track_id, last + 0.1) == (pytest.approx(0.04), False)
+    assert faces._step(track.track_id, last + 0.01) == (0.0, True)
+    assert faces._step(track.track_id, last + gap + 0.1)[1]
+    assert np.isfinite(face.landmarks_px).all()
+
+
+def test_without_smoothing_the_last_estimate_is_held(pictures):
+    pipeline = Pipeline(smooth=SmoothSettings(enabled=False), device=on_processor)
+    (face,) = walk(pipeline, pictures[0][:3])[-1]
+    later = pictures[0][2].pts_seconds + 0.1
+    held = pipeline.device.coast(pipeline.finder.tracks[0], pipeline.camera_for(pictures[0][2]), later)
+    np.testing.assert_allclose(held.landmarks_px, face.landmarks_px, atol=1e-3)
+    assert np.array_equal(held.blendshapes, face.blendshapes) and held.confidence == 0
 
 
 def test_estimates_are_the_holders_own(pictures):

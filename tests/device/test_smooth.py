@@ -30,7 +30,11 @@ def column(numbers, width=1):
     return torch.tensor(np.asarray(numbers, float)).reshape(-1, 1).expand(-1, width).contiguous()
 
 
-@pytest.mark.parametrize("case", [case for case in CASES if case.seen], ids=lambda case: case.name)
+def flags(seen):
+    return torch.tensor(seen, dtype=torch.uint8)[:, None]
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_it_is_the_reference(here, case, monkeypatch):
     given = case.arguments()
     dynamics, groups, traits, rates, limits, numbers, rotation, place, size, variance = given[:10]
@@ -42,7 +46,7 @@ def test_it_is_the_reference(here, case, monkeypatch):
     none = torch.zeros((1, 2), dtype=torch.float64)
     look = Look(
         torch.tensor(numbers)[None], Pose(torch.tensor(rotation)[None], torch.tensor(place)[None], column(size)),
-        none, none, none, column(case.dt_seconds), column(case.ahead_seconds), none,
+        none, none, none, column(case.dt_seconds), column(case.ahead_seconds), none, flags([case.seen]),
     )  # fmt: skip
     found, pose, deviation, after = smooth.filtered(look, before)
     filtered_size = imm(*given)
@@ -81,6 +85,7 @@ def look_at(faces, steps, ahead):
     return Look(
         torch.tensor(of("expression")), pose, torch.tensor(of("expression_std")), column(of("rotation_std_rad")),
         doubt, column(steps), column([ahead] * len(steps)), torch.ones((len(steps), 4), dtype=torch.float64),
+        flags([True] * len(steps)),
     )  # fmt: skip
 
 

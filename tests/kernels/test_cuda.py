@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+import warnings
 from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
@@ -131,6 +132,18 @@ def test_without_a_driver_or_a_device_it_says_so(monkeypatch: pytest.MonkeyPatch
     runtime.getDeviceCount = lambda: 0
     with pytest.raises(BackendUnavailable, match="CuPy 14 sees no CUDA device"):
         backend.operator("gauss_newton", "cupy")
+
+
+def test_kernels_join_a_stream_that_somebody_else_keeps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By CuPy's own way of its version: the older one is deprecated in 14, and warned about at each call."""
+    pytest.importorskip("cupy", reason="CuPy comes with the gpu extra")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        stream = cuda.on_stream(0x5EED)
+    assert stream.ptr == 0x5EED
+    older = SimpleNamespace(cuda=SimpleNamespace(Stream=object, ExternalStream=lambda address: ("old", address)))
+    monkeypatch.setitem(sys.modules, "cupy", older)
+    assert cuda.on_stream(3) == ("old", 3)
 
 
 def test_a_device_is_named_with_the_reason(cuda_on_cpu: Any) -> None:

@@ -103,6 +103,18 @@ def test_ease_calms_rest_and_costs_no_time() -> None:
     np.testing.assert_allclose(found[34:, 1], found[34:, 0], atol=NOISE / 20)
 
 
+def test_what_is_corrected_at_rest_is_not_eased_for_long() -> None:
+    """As when a face that was half out of the picture is seen whole."""
+    plain, eased = Body(), Body(ease=8.0)
+    for body in (plain, eased):
+        for _ in range(60):
+            body(0.0)
+        for _ in range(4):
+            body(5 * NOISE)
+    settled = [(plain(5 * NOISE), eased(5 * NOISE)) for _ in range(6)][-1]
+    assert settled[1] == pytest.approx(settled[0], abs=2 * float(plain.std[0]))
+
+
 def test_with_few_frames_rest_is_eased_more() -> None:
     assert trembles(Body(ease=5.0), 2 * STEP) / trembles(Body(), 2 * STEP) < trembles(Body(ease=5.0)) / trembles(Body())
 

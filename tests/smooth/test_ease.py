@@ -44,7 +44,7 @@ def test_it_is_what_the_kernel_tells(step: float) -> None:
         wanted, estimate = inside(fit, k * step), kept(bare(fit, k * step))
         told = ease(estimate, bare.shares, k * step)
         np.testing.assert_allclose(told.expression, wanted.expression, atol=1e-6)
-        np.testing.assert_allclose(told.center_px, wanted.center_px, atol=1e-6)
+        np.testing.assert_allclose(told.center_px, wanted.center_px, atol=1e-4)
         assert told.scale_px_per_mm == pytest.approx(wanted.scale_px_per_mm, rel=1e-7)
         assert np.linalg.norm(log_so3(told.rotation.T @ wanted.rotation)) < 2e-4, "as a vector, not along the arc"
         off.append(np.linalg.norm(log_so3(told.rotation.T @ estimate.rotation)))
@@ -52,11 +52,12 @@ def test_it_is_what_the_kernel_tells(step: float) -> None:
     assert max(off[105:]) < 0.02 * 0.03, "in motion it is not, by two hundredths of a step"
 
 
-def test_the_first_one_and_one_after_a_gap_are_told_as_they_are() -> None:
+def test_the_first_one_is_told_as_it_is_and_so_is_what_comes_after_a_gap_or_from_afar() -> None:
     settings, (first, *_) = SmoothSettings(), fits(1)
     ease, track = Ease(settings), TrackFilter(settings)
     still = np.tile([1.0, 0.0, 0.0], (7, 1))
     assert ease(one := kept(track(first, 0.0)), still, 0.0) is one
-    other = replace(one, center_px=one.center_px + 9)
-    assert ease(other, still, 0.033).center_px[0] < one.center_px[0] + 2
-    assert ease(other, still, 0.033 + settings.gap_seconds + 0.01) is other
+    near, far = replace(one, center_px=one.center_px + 0.1), replace(one, center_px=one.center_px + 9)
+    assert ease(near, still, 0.033).center_px[0] < one.center_px[0] + 0.03
+    assert ease(far, still, 0.067).center_px[0] > one.center_px[0] + 8
+    assert ease(near, still, 0.067 + settings.gap_seconds + 0.01) is near

@@ -3,10 +3,13 @@
 from fractions import Fraction
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from tracker.errors import SourceError
-from tracker.source import SourceSettings, open_source
+from tracker.source import SourceSettings, hardware, open_source, opening
+from tracker.source.address import parse_address
+from tracker.source.decoder import Decoder
 from tracker.source.frame import Frame
 from tracker.source.hardware import HardwareFrame, Stamp, framed, picture_on_device, stays_there
 
@@ -20,7 +23,7 @@ class Picture:
     def __init__(self, width=64, height=48, inner="nv12", turned=False):
         self.width, self.height, self.colorspace, self.color_range = width, height, 1, 2
         self.sw_format = inner and SimpleNamespace(name=inner)
-        self.side_data = {"DISPLAYMATRIX": b""} if turned else {}
+        self.turn = np.eye(3, dtype=np.int32).ravel() if turned else None
         self.copies = 0
 
     def reformat(self, format):
@@ -61,7 +64,8 @@ def test_it_has_every_attribute_of_a_frame():
         (Picture(inner=None), False),
     ],
 )
-def test_what_the_devices_kernels_cannot_read_does_not_stay_there(picture, there):
+def test_what_the_devices_kernels_cannot_read_does_not_stay_there(picture, there, monkeypatch):
+    monkeypatch.setattr(hardware, "display_matrix", lambda picture: picture.turn)  # PyAV asks a picture of its own
     assert stays_there(picture) is there
 
 
@@ -83,3 +87,48 @@ def test_a_hardware_decoder_that_has_to_work_works_or_says_why_not(faceless_clip
         open_source(str(faceless_clip), SourceSettings(decode="cuda"))
     with pytest.raises(SourceError, match="is not a video"):
         open_source(__file__, SourceSettings(decode="cuda"))
+
+
+class Driver:
+    """NVIDIA's, as far as it says whether this thread works on a device."""
+
+    def __init__(self, code=0, context=7):
+        self._code, self._context = code, context
+
+    def cuCtxGetCurrent(self, into):  # noqa: N802
+        into._obj.value = self._context
+        return self._code
+
+
+@pytest.mark.parametrize(
+    ("driver", "options"),
+    [
+        (Driver(), {"primary_ctx": "0", "current_ctx": "1"}),
+        (Driver(context=0), {"primary_ctx": "1", "current_ctx": "0"}),
+        (Driver(code=3), {"primary_ctx": "1", "current_ctx": "0"}),
+        (SimpleNamespace(), {"primary_ctx": "1", "current_ctx": "0"}),
+        (None, {"primary_ctx": "1", "current_ctx": "0"}),
+    ],
+)
+def test_a_decoder_joins_the_context_that_is_there(driver, options, monkeypatch):
+    """Torch's, whose flags FFmpeg would refuse: it then decodes on the processor without a word."""
+
+    def library(name):
+        if driver is None:
+            raise OSError(f"{name}: cannot open shared object file")
+        return driver
+
+    monkeypatch.setattr(opening.ctypes, "CDLL", library)
+    made = {}
+    monkeypatch.setattr(opening, "HWAccel", lambda kind, **parts: made.update(parts))
+    opening.accelerator()
+    assert made == {"allow_software_fallback": True, "is_hw_owned": True, "options": options}
+
+
+def test_a_decoder_that_has_to_stay_there_and_does_not_is_told_at_the_first_picture(faceless_clip):
+    """FFmpeg falls back when the first picture comes: without libnvcuvid, say, as in many a container."""
+    decoder = Decoder(parse_address(str(faceless_clip)), SourceSettings())
+    decoder._must_stay = True
+    with pytest.raises(SourceError, match="cannot be decoded on a CUDA device here"):
+        next(iter(decoder))
+    decoder.close()

@@ -18,6 +18,7 @@ from tracker.device.row import ASKED
 from tracker.kernels.backend import operator
 from tracker.kernels.crop_nv12 import Crops, Nv12
 from tracker.kernels.crop_roi import CropRoi
+from tracker.kernels.cuda import on_stream
 from tracker.regress.outputs import CROP_PX
 from tracker.source.frame import Frame
 from tracker.source.hardware import picture_on_device
@@ -72,8 +73,7 @@ class Cropper:
     def _from_device(self, picture: Any, frame: Frame, faces: int, into: FaceFrame) -> None:
         import cupy
 
-        stream = torch.cuda.current_stream()
-        with cupy.cuda.ExternalStream(stream.cuda_stream):
+        with on_stream(torch.cuda.current_stream().cuda_stream):
             luma, chroma = (cupy.from_dlpack(Exported(plane)) for plane in picture.planes)
             maps = into.asked[:faces, ASKED["px_from_crop"]].reshape(faces, 2, 3).contiguous()
             crops = Crops(tensor=into.crops[:faces], scale=AS_BYTES)

@@ -8,6 +8,7 @@ captured once (`graph`). It does not know how crops come about or who asks.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
@@ -19,9 +20,10 @@ from tracker.device.memory import Memory, new_memory
 from tracker.device.mesh import Mesh, mesh_on
 from tracker.device.network import Student
 from tracker.device.operators import Operators, operators_for
+from tracker.device.portray import Projection
 from tracker.device.pose import Lift, Lifted, Pose, Square, square_of
 from tracker.device.rotation import Rotations
-from tracker.device.row import ANSWERED_WIDTH, ASKED, ASKED_WIDTH
+from tracker.device.row import ANSWERED_WIDTH, ASKED, ASKED_WIDTH, leave_empty
 from tracker.device.sharpen import Sharpen
 from tracker.device.smooth import Look, Smooth, Smoothed
 from tracker.face.model import FaceModel
@@ -32,7 +34,7 @@ from tracker.refine.compare import SIDE_PX, borne_out, frontal_areas
 from tracker.refine.identity import LONGEST_MEMORY
 from tracker.refine.sharpen import RefineSettings
 from tracker.regress.outputs import CROP_PX, ROI_SIDE_MM
-from tracker.smooth.dynamics import dynamics_of
+from tracker.smooth.dynamics import Dynamics, dynamics_of
 from tracker.smooth.settings import SmoothSettings
 
 LEAST_TRUST = 1e-3
@@ -69,8 +71,18 @@ def shared_on(
     )  # fmt: skip
 
 
+def smoother_on(
+    batch: int, shared: Shared, constants: Dynamics, operators: Operators
+) -> Callable[[Look, Tensor], Smoothed]:
+    """The filters where they are one kernel, else in torch."""
+    smooth = Smooth(constants, shared.rotations, shared.mesh.irises)
+    return FusedSmooth(batch, shared.mesh, smooth, operators.follow) if operators.follow else smooth
+
+
 class FaceFrame:
     """The frame of one batch size. The caller writes `crops` and `asked`, runs, and reads `answered`."""
+
+    leave_empty = staticmethod(leave_empty)
 
     def __init__(self, batch: int, shared: Shared, operators: Operators | None = None) -> None:
         """Operators own scratch memory that a graph keeps the address of, so each frame has its own."""
@@ -81,16 +93,16 @@ class FaceFrame:
         """RGB 0..255."""
         self.asked = torch.zeros((batch, ASKED_WIDTH), dtype=torch.float64, device=device)
         self.answered = torch.zeros((batch, ANSWERED_WIDTH), device=device)
-        smooth = Smooth(dynamics_of(shared.smooth), shared.rotations, mesh.irises)
-        heads, follow = self.operators.heads, self.operators.follow
+        heads = self.operators.heads
         self._lift = FusedLift(batch, mesh, heads) if heads else Lift(mesh, shared.rotations)
-        self._smooth = FusedSmooth(batch, mesh, smooth, follow) if follow else smooth
+        self._smooth = smoother_on(batch, shared, dynamics_of(shared.smooth), self.operators)
+        self._seen = torch.ones((batch, 1), dtype=torch.uint8, device=device)
         self.compare = Compare(batch, mesh, frontal_areas(shared.model, triangle_regions(shared.model)), self.operators)
         self._sharpen = Sharpen(batch, shared.refine.steps, mesh, shared.rotations, self.operators)
         middle = torch.full((1, 2), SIDE_PX / 2, dtype=torch.float64, device=device)
         scale = torch.full((1, 1), SIDE_PX / ROI_SIDE_MM, dtype=torch.float64, device=device)
         self._ordinary = Pose(shared.rotations.unit[None], middle, scale)
-        self._mesh_mm, self._landmarks_px = (torch.zeros((batch, *mesh.mean_mm.shape), device=device) for _ in range(2))
+        self._projection = Projection(batch, mesh, self.operators.morph, self.operators.project)
 
     @torch.no_grad()
     def run(self) -> None:
@@ -127,7 +139,7 @@ class FaceFrame:
         count = expression.shape[1]
         look = Look(
             expression, pose, lifted.std[:, :count], lifted.std[:, count + 1 : count + 2], doubt,
-            *(asked[:, ASKED[name]] for name in ("dt", "ahead", "camera")),
+            asked[:, ASKED["dt"]], asked[:, ASKED["ahead"]], asked[:, ASKED["camera"]], self._seen,
         )  # fmt: skip
         smoothed = self._smooth(look, mine.smoothing)
         mine = replace(mine, smoothing=smoothed.state)
@@ -142,16 +154,13 @@ class FaceFrame:
 
     def _answer(self, seen: _Seen, good: Tensor) -> None:
         """Pack what is known of each face."""
-        operators, mesh, lifted, smoothed = self.operators, self._shared.mesh, seen.lifted, seen.smoothed
+        lifted, smoothed = seen.lifted, seen.smoothed
         filtered, before = smoothed.pose, smoothed.before
-        operators.morph(self.compare.rest_mm, mesh.expression, smoothed.expression, self._mesh_mm)
-        center = torch.nn.functional.pad(filtered.center_px, (0, 1)).float()
-        turn, scale = filtered.rotation.float().contiguous(), filtered.scale[:, 0].float().contiguous()
-        operators.project(self._mesh_mm, turn, scale, center, self._landmarks_px)
+        landmarks_px = self._projection(self.compare.rest_mm, smoothed.expression, filtered)
         std, look, count = lifted.std, seen.look, lifted.expression.shape[1]
         trust = (lifted.trust * seen.shown).mean(1, keepdim=True)
         parts = {
-            "landmarks_px": self._landmarks_px, "blendshapes": smoothed.expression, "blendshapes_raw": look.expression,
+            "landmarks_px": landmarks_px, "blendshapes": smoothed.expression, "blendshapes_raw": look.expression,
             "before_camera": before[:, :SPREAD], "identity": seen.mine.identity, "gaze": before[:, DIRECTIONS:],
             "lighting": seen.mine.lighting, "region_confidence": borne_out(lifted.trust, seen.shown),
             "expression_std": std[:, :count], "identity_std": std[:, count : count + 1],

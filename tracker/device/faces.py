@@ -2,7 +2,8 @@
 
 Given a frame and tracks it fills one row for each, replays the smallest graph that holds them, and keeps the answers
 of those that were accepted. It keeps each track's clock, as the smoother does on the processor. Finding faces and the
-state of tracks stay on the host; see `tracker.detect.finder`.
+state of tracks stay on the host; see `tracker.detect.finder`. A track that is not seen is carried on by a graph of its
+own.
 """
 
 from __future__ import annotations
@@ -15,12 +16,13 @@ import numpy as np
 import torch
 
 from tracker.detect.finder import Track
+from tracker.device.coast import Coast
 from tracker.device.crop import Cropper
 from tracker.device.face_frame import FaceFrame, shared_on
 from tracker.device.graph import Graph, sizes_for
 from tracker.device.network import Student
 from tracker.device.readiness import cuda_device
-from tracker.device.row import accepted, ask, face_of, fit_of
+from tracker.device.row import accepted, ask, coasted, face_of, fit_of, miss
 from tracker.errors import AssetError
 from tracker.face.camera import Camera
 from tracker.face.model import FaceModel
@@ -44,11 +46,13 @@ class DeviceFaces:
     ) -> None:  # fmt: skip
         """Captures every graph, which compiles on first use. Raises AssetError, BackendUnavailable."""
         shared = shared_on(device, slots, model, _student(student), refine, smooth)
-        self.graphs = [Graph(FaceFrame(size, shared), slots) for size in sizes_for(slots)]
+        self.graphs: list[Graph[FaceFrame]] = [Graph(FaceFrame(size, shared), slots) for size in sizes_for(slots)]
         self._crop = Cropper(crop_roi, self.graphs[-1].batch, device)
         self._smooth = smooth
         self._owner = [NOBODY] * slots
-        self._seconds: dict[int, float] = {}
+        self._coast = Graph(Coast(1, shared), slots)
+        self._seconds: dict[int, tuple[float, float]] = {}
+        """Of each track: the time that its filters have come to, and when it was last seen."""
         self._rows: dict[int, np.ndarray] = {}
 
     @property
@@ -91,21 +95,37 @@ class DeviceFaces:
         """The estimate of a track that was accepted in this frame; its arrays are its own."""
         return face_of(self._rows[track.track_id], track.track_id, track.state)
 
+    def coast(self, track: Track, camera: Camera, now_seconds: float) -> Face:
+        """What is likely of a track that is not seen now: it moves on as it did, ever less surely."""
+        last = self._rows[track.track_id]
+        miss(self._coast.asked[0], last, camera, track.slot, self._missed(track.track_id, now_seconds))
+        self._coast.run()
+        return face_of(coasted(last, self._coast.answered[0]), track.track_id, track.state)
+
+    def _missed(self, track_id: int, now: float) -> tuple[float, float]:
+        """The step and how far ahead, as `smooth.track_filter` has them for a moment without a look."""
+        known = self._seconds.get(track_id)
+        if known is None or not self._timed(now):
+            return 0.0, 0.0
+        come_to, seen = known
+        self._seconds[track_id] = max(come_to, now), seen
+        return max(now - come_to, 0.0), self._ahead(now)
+
     def _kept(self, track: Track, row: np.ndarray, now: float | None) -> Fit:
         self._owner[track.slot] = track.track_id
         self._rows[track.track_id] = row
         if now is not None and isfinite(now):
-            self._seconds[track.track_id] = now
+            self._seconds[track.track_id] = now, now
         return fit_of(row, track.track_id)
 
     def _step(self, track_id: int, now: float | None) -> tuple[float, bool]:
         """The true time step, and whether smoothing starts anew: as `smooth.track_filter` has it."""
-        last = self._seconds.get(track_id)
-        if not self._timed(now) or last is None:
+        known = self._seconds.get(track_id)
+        if not self._timed(now) or known is None:
             return 0.0, True
         assert now is not None
-        step = now - last
-        return max(step, 0.0), not 0 <= step <= self._smooth.gap_seconds
+        come_to, seen = known
+        return max(now - come_to, 0.0), now < come_to or now - seen > self._smooth.gap_seconds
 
     def _ahead(self, now: float | None) -> float:
         """How many seconds after the frame its estimates are for."""

@@ -86,9 +86,9 @@ class FusedSmooth:
     def __call__(self, look: Look, state: Tensor) -> Smoothed:
         """See `Smooth`; in buffers that the next call overwrites."""
         pose = look.pose
-        seen = torch.cat([pose.rotation.flatten(1), pose.center_px, pose.scale], 1)
+        numbers = torch.cat([pose.rotation.flatten(1), pose.center_px, pose.scale], 1)
         variance, times = self._smooth.variance(look), (look.dt[:, 0], look.ahead[:, 0])
-        arrays = (look.expression, seen, variance, *times, look.camera, look.doubt, state)
+        arrays = (look.expression, numbers, variance, *times, look.camera, look.doubt, state, look.seen[:, 0])
         self._follow(self._filter, Sample(*(plain.lent(array.contiguous()) for array in arrays)), self._out)
         return Smoothed(self._numbers, as_pose(self._pose), self._std, self._before, self._state)
 

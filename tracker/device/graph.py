@@ -1,6 +1,6 @@
 """One CUDA graph by hand: a frame's copy to the device, its run and the copy back, replayed as one launch.
 
-Given a `FaceFrame` it warms it up, so that kernels are compiled and scratch memory is taken, captures one run and from
+Given a frame it warms it up, so that kernels are compiled and scratch memory is taken, captures one run and from
 then on replays it. The rows that cross lie in pinned memory whose addresses the graph holds. On the processor there is
 nothing to capture: the same calls run the frame itself. It does not know what the rows say.
 """
@@ -8,20 +8,35 @@ nothing to capture: the same calls run the frame itself. It does not know what t
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 import torch
-
-from tracker.device.face_frame import FaceFrame
-from tracker.device.row import leave_empty
+from torch import Tensor
 
 WARM_UP = 3
+Frame = TypeVar("Frame", bound="Runs")
 
 
-class Graph:
+class Runs(Protocol):
+    """A batch of rows there, work of fixed shape, and a batch of rows back: `FaceFrame` or `Coast`."""
+
+    batch: int
+    asked: Tensor
+    answered: Tensor
+
+    def run(self) -> None:
+        """Fill `answered`, by operations that a CUDA graph may hold."""
+
+    @property
+    def leave_empty(self) -> Callable[[np.ndarray, int], None]:
+        """Makes a row of `asked` nobody's, whose slot is the number given."""
+
+
+class Graph(Generic[Frame]):
     """A frame ready to be replayed. Rows of `asked` are written before, those of `answered` read after `run`."""
 
-    def __init__(self, frame: FaceFrame, spare: int) -> None:
+    def __init__(self, frame: Frame, spare: int) -> None:
         """`spare` is the slot of empty places; the warm-up leaves every other as it is."""
         self.frame, self._spare = frame, spare
         self._captured: torch.cuda.CUDAGraph | None = None
@@ -31,9 +46,9 @@ class Graph:
             for there in (frame.asked, frame.answered)
         )
         self.asked: np.ndarray = self._asked.numpy()
-        """float64 [B, ...]: see `row.ASKED`."""
+        """float64 [B, ...]: see `row.ASKED` and `row.MISSED`."""
         self.answered: np.ndarray = self._answered.numpy()
-        """float32 [B, ...]: see `row.ANSWERED`."""
+        """float32 [B, ...]: see `row.ANSWERED` and `row.EXPECTED`."""
         self.leave_empty(0)
         self._stream = torch.cuda.Stream() if self._on_device else None
         self._done = torch.cuda.Event() if self._on_device else None
@@ -48,13 +63,13 @@ class Graph:
     def leave_empty(self, first: int) -> None:
         """No faces from this row on."""
         for row in self.asked[first:]:
-            leave_empty(row, self._spare)
+            self.frame.leave_empty(row, self._spare)
 
-    def run(self, crop: Callable[[FaceFrame], None]) -> None:
-        """Copy the rows there, let `crop` fill the frame's crops, replay, and wait for the answers."""
+    def run(self, fill: Callable[[Frame], None] = lambda frame: None) -> None:
+        """Copy the rows there, let `fill` add what else the frame needs, replay, and wait for the answers."""
         if self._stream is None:
             self.frame.asked.copy_(self._asked)
-            crop(self.frame)
+            fill(self.frame)
             self.frame.run()
             self._answered.copy_(self.frame.answered)
             return
@@ -63,7 +78,7 @@ class Graph:
         self._stream.wait_stream(torch.cuda.default_stream())
         with torch.cuda.stream(self._stream):
             self.frame.asked.copy_(self._asked, non_blocking=True)
-            crop(self.frame)
+            fill(self.frame)
             self._captured.replay()
             self._done.record()
         self._done.synchronize()

@@ -18,6 +18,7 @@ from torch import Tensor
 from tracker.device import plain
 from tracker.device.mesh import Mesh
 from tracker.kernels.backend import device_columns, operator
+from tracker.kernels.cuda import on_stream
 from tracker.kernels.gauss_newton import Problem, Solution
 
 Operator = Callable[..., Any]
@@ -90,10 +91,9 @@ def least_squares(solve: Operator) -> Callable[[Tensor, Tensor, Tensor, Tensor],
 
 def _on_stream(call: Operator) -> Operator:
     """CuPy's kernels join the stream that torch works on, which in a capture is the graph's."""
-    import cupy
 
     def joined(*arguments: Any) -> Any:
-        with cupy.cuda.ExternalStream(torch.cuda.current_stream().cuda_stream):
+        with on_stream(torch.cuda.current_stream().cuda_stream):
             return call(*arguments)
 
     return joined

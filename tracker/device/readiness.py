@@ -1,6 +1,7 @@
 """Is there a CUDA device with all that the device's frame needs? If not, one line says what is missing and what to do.
 
-Given nothing it looks for the packages and a driver, and returns the device. It starts no work there.
+Given nothing it looks for the packages and a driver, and returns the device, in whose context the caller's thread then
+is. It starts no work there.
 """
 
 from __future__ import annotations
@@ -23,6 +24,11 @@ def why_not_cuda() -> str | None:
     """What stands in the way of the device's frame, as one line; None where nothing does."""
     if missing := missing_packages():
         return f"without {', '.join(missing)}; {INSTALL}"
+    return why_not_torch()
+
+
+def why_not_torch() -> str | None:
+    """The same for torch alone, which has to be installed."""
     import torch
 
     if torch.version.cuda is None:
@@ -41,4 +47,5 @@ def cuda_device() -> Any:
         raise BackendUnavailable(f"device cuda: {reason}; or leave out --device to track on the processor")
     import torch
 
+    torch.cuda.synchronize()  # makes the context with torch's own flags, before a decoder would with others
     return torch.device("cuda", torch.cuda.current_device())

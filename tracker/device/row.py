@@ -1,7 +1,8 @@
 """The two rows of numbers that cross between the host and the device for each face: what is asked, what is answered.
 
 Given names it says where their numbers stand; an answer is read as the pipeline's own `Fit` and `Face`. One row each
-way is one small copy each way for any number of faces. It computes nothing.
+way is one small copy each way for any number of faces. A face that is not seen has rows of its own, in which no look
+crosses and only what is expected of it comes back. It computes next to nothing.
 """
 
 from __future__ import annotations
@@ -54,6 +55,21 @@ ANSWERED = _slices({
 are those of the estimate."""
 ANSWERED_WIDTH = max(part.stop for part in ANSWERED.values())
 
+MISSED = _slices({
+    "pose": 12,  # of its last fit: rotation, centre, scale
+    "doubt": 2,  # and what was uncertain of it: the centre in px, the log scale
+    "camera": 4, "dt": 1, "ahead": 1, "slot": 1,
+})  # fmt: skip
+"""float64, of a face that is not seen now."""
+MISSED_WIDTH = max(part.stop for part in MISSED.values())
+
+EXPECTED = _slices({
+    "landmarks_px": 3 * LANDMARKS, "blendshapes": EXPRESSIONS, "rotation": 9, "translation_mm": 3, "gaze": 6,
+    "spread_mm": 3, "landmarks_deviation_px": 1, "std": EXPRESSIONS + 6,
+})  # fmt: skip
+"""float32: what is likely of it; `std` as `smooth.Smoothed` has it."""
+EXPECTED_WIDTH = max(part.stop for part in EXPECTED.values())
+
 
 def ask(
     row: np.ndarray, roi: Roi, camera: Camera, slot: int, times: Sequence[float], least_presence: float
@@ -69,6 +85,36 @@ def ask(
 def leave_empty(row: np.ndarray, spare: int) -> None:
     """A place without a face: an ordinary square, never accepted, remembered by nobody."""
     ask(row, Roi(64.0, 64.0, 128.0, 0.0), Camera(500.0, 500.0, 64.0, 64.0), spare, (0.0, 1.0, 1.0, 0.0), NEVER)
+
+
+def miss(row: np.ndarray, last: np.ndarray, camera: Camera, slot: int, times: Sequence[float]) -> None:
+    """Fill one row of `MISSED` from the face's last answer; `times` are dt and ahead."""
+    parts = [last[ANSWERED[name]] for name in
+             ("fit_rotation", "fit_center_px", "fit_scale", "centre_std_px", "log_scale_std")]  # fmt: skip
+    row[: MISSED["camera"].start] = np.concatenate(parts)
+    row[MISSED["camera"]] = camera.fx, camera.fy, camera.cx, camera.cy
+    row[MISSED["dt"].start :] = *times, slot
+
+
+def miss_nobody(row: np.ndarray, spare: int) -> None:
+    """A place without a face: an ordinary pose of a face that never was, held."""
+    row[MISSED["pose"]] = *np.eye(3).reshape(-1), 64.0, 64.0, 1.0
+    row[MISSED["doubt"]] = 1.0, 0.1
+    row[MISSED["camera"]] = 500.0, 500.0, 64.0, 64.0
+    row[MISSED["dt"].start :] = 0.0, 0.0, spare
+
+
+def coasted(last: np.ndarray, expected: np.ndarray) -> np.ndarray:
+    """A face's last answer with what is likely now in place of what was estimated; nothing of it is to be trusted."""
+    row = last.copy()
+    for name in EXPECTED.keys() & ANSWERED.keys():
+        row[ANSWERED[name]] = expected[EXPECTED[name]]
+    std = expected[EXPECTED["std"]]
+    row[ANSWERED["expression_deviation"]] = np.hypot(last[ANSWERED["expression_deviation"]], std[:EXPRESSIONS])
+    row[ANSWERED["rotation_deviation_rad"]] = np.hypot(last[ANSWERED["rotation_std_rad"]], std[-3:].max())
+    for name in ("confidence", "region_confidence", "trust", "presence"):
+        row[ANSWERED[name]] = 0.0
+    return row
 
 
 def accepted(row: np.ndarray) -> bool:

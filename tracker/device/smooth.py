@@ -1,7 +1,8 @@
 """A batch of faces smoothed and put before the camera: `kernels.imm` and `kernels.portray` in torch.
 
 Given looks and states it returns estimates, in the picture and in camera axes, what is uncertain about them, and the
-states as they become. A step of zero holds the last estimate; a state that has not started takes the sample as it is.
+states as they become. A step of zero holds the last estimate; a state that has not started takes the sample as it is;
+one that was not seen is carried on.
 Nothing branches on a value: what a state would become in each case is computed, and one is taken. On a CUDA device the
 kernel `follow` does the same in one launch. It does not know who is seen, or when.
 """
@@ -19,6 +20,7 @@ from tracker.device.rotation import Rotations
 from tracker.kernels.imm import (
     DENSITY,
     EASE,
+    FAR,
     FOLLOW,
     LATE,
     LEARN_SECONDS,
@@ -40,6 +42,7 @@ from tracker.kernels.imm import (
     SLOWEST,
     SPEED,
     STARTED,
+    TINY,
     TRUST,
     TURN,
     UNIT,
@@ -72,6 +75,8 @@ class Look:
     """float64 [B, 1]: seconds after the look that the estimate is for."""
     camera: Tensor
     """float64 [B, 4]: fx, fy, cx, cy."""
+    seen: Tensor
+    """uint8 [B, 1]: 0 where there was nothing to see; then the pose and its doubt are those of the last look."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,8 +180,9 @@ class Smooth:
         unit = self.limits[UNIT] * torch.where(log_size.isfinite(), log_size, 0.0).exp()[:, None]
         unit = torch.where(self._is_place, unit, 1.0)
         variance = self.variance(look) * unit**2
-        moved = self._moved(noted, sample, variance, step, unit)
-        held = torch.where(started, noted.flat(), self._begun(noted, sample, variance, unit).flat())
+        moved = self._moved(noted, sample, variance, step, unit, look.seen > 0)
+        carried = started | (look.seen == 0)
+        held = torch.where(carried, noted.flat(), self._begun(noted, sample, variance, unit).flat())
         state = torch.where(moving, moved.flat(), held)
         now = self._named(state)
         value, std = self._told(now, look.ahead, unit)
@@ -200,18 +206,20 @@ class Smooth:
 
     def _seen(self, look: Look, was: _State) -> tuple[Tensor, _State]:
         """Float64 [B, C], the turn as seen from the estimate, NaN where the sample is not finite; and the state with
-        the sample's quaternion and, in place of the turn's last sample, how far it turned since then."""
-        turns, pose = self._rotations, look.pose
+        the sample's quaternion and, in place of the turn's last sample, how far it turned since then. Where nothing was
+        seen all is NaN, and the state as it was."""
+        turns, pose, looked = self._rotations, look.pose, look.seen > 0
         numbers = look.expression.double()
         numbers = torch.where(numbers.isfinite(), numbers.clamp(self.limits[LEAST], self.limits[MOST]), torch.nan)
         four = turns.quaternion(pose.rotation)
         good = four.isfinite().all(1, keepdim=True)
         turn = torch.where(good, turns.between(was.quaternion, four), torch.nan)
         since = torch.where(good, turns.between(was.sampled, four), torch.nan)
+        since = torch.where(looked, since, was.recent[:, 0, -3:])
         sample = torch.cat([numbers, pose.scale.log(), pose.center_px, turn], 1)
-        sample = torch.where(sample.isfinite(), sample, torch.nan)
+        sample = torch.where(looked & sample.isfinite(), sample, torch.nan)
         recent = torch.cat([torch.cat([was.recent[:, 0, :-3], since], 1)[:, None], was.recent[:, 1:]], 1)
-        sampled = torch.where(good, four, was.sampled)
+        sampled = torch.where(good & looked, four, was.sampled)
         return sample, replace(was, sampled=sampled, recent=recent)
 
     def _begun(self, noted: _State, sample: Tensor, variance: Tensor, unit: Tensor) -> _State:
@@ -228,9 +236,11 @@ class Smooth:
             torch.stack([first, none, none, none], 1), filters,
         )  # fmt: skip
 
-    def _moved(self, was: _State, sample: Tensor, variance: Tensor, dt: Tensor, unit: Tensor) -> _State:
-        """The state after a step and a sample."""
-        turn, recent = self._learned(was, sample, variance, dt)
+    def _moved(
+        self, was: _State, sample: Tensor, variance: Tensor, dt: Tensor, unit: Tensor, looked: Tensor
+    ) -> _State:  # fmt: skip
+        """The state after a step, and where one `looked` a sample."""
+        turn, recent = self._learned(was, sample, variance, dt, looked)
         stay = (-self._rates.sum(1) * dt)[..., None].exp()  # [B, 3, 1]
         change = self._same * stay + self._rates * ((1 - stay) / self._rates.sum(1, keepdim=True))
         after = was.shares @ change
@@ -240,29 +250,32 @@ class Smooth:
         filters, shares = self._corrected(filters, sample, noise, after)
         moved = replace(was, shares=shares, filters=filters)
         estimate = self._mean(moved)
-        pace, behind = self._eased(moved, estimate - self._mean(was), dt)
+        pace, behind = self._eased(moved, was.recent[:, 3] + self._mean(was) - estimate, dt)
         recent = torch.cat([recent[:, :-1], behind[:, None]], 1)
         mean = torch.where(self._is_turn, estimate, 0.0)
         value = filters[:, :, :1] - mean[:, None, None]
         quaternion = self._rotations.moved(was.quaternion, mean[:, -3:], torch.ones_like(dt))
         filters = torch.cat([value, filters[:, :, 1:]], 2)
-        started = torch.full_like(was.started, 2.0)
+        started = torch.where(looked, 2.0, was.started)
         return _State(started, quaternion, was.sampled, turn, pace, shares, recent, filters)
 
-    def _eased(self, of: _State, moved: Tensor, dt: Tensor) -> tuple[Tensor, Tensor]:
-        """The mean step, and what is told less the estimate, which has moved."""
+    def _eased(self, of: _State, way: Tensor, dt: Tensor) -> tuple[Tensor, Tensor]:
+        """The mean step, and what is told less the estimate; `way` [B, C] is that before what is told comes nearer."""
         share = (dt / PACE_SECONDS).clamp(max=1.0)
         pace = of.pace + share * (dt.clamp(max=LONGEST_SECONDS) - of.pace)
         slower = (pace / USUAL_SECONDS).clamp(max=SLOWEST)
         ease = (self.traits[EASE] * of.shares[:, :, 0] ** 4)[:, self.groups] * slower**3
-        nearer = 1 / (1 + self.dynamics[LATE] / dt + ease)
-        return pace, (1 - nearer) * (of.recent[:, 3] - moved)
+        _, variance = self._mixture(of, of.filters[:, :, 0], of.filters[:, :, 2])
+        ease = ease / (1 + way**2 / (FAR**2 * variance + TINY))
+        return pace, (1 - 1 / (1 + self.dynamics[LATE] / dt + ease)) * way
 
-    def _learned(self, was: _State, sample: Tensor, variance: Tensor, dt: Tensor) -> tuple[Tensor, Tensor]:
+    def _learned(
+        self, was: _State, sample: Tensor, variance: Tensor, dt: Tensor, looked: Tensor
+    ) -> tuple[Tensor, Tensor]:  # fmt: skip
         """The last turn and the recent rows, with the logarithm of the noise factor a step further."""
         last, difference, factor, behind = was.recent.unbind(1)
         moved = torch.where(self._is_turn, last, sample - last)
-        good = moved.isfinite()
+        good = looked & moved.isfinite()
         second = moved - torch.cat([difference[:, :-3], was.turn], 1)
         up = second**2 / 6 > MEDIAN_OF_SQUARE * variance * factor.exp()
         step = torch.where(up, dt, -dt) / self.limits[LEARN_SECONDS]
@@ -327,6 +340,11 @@ class Smooth:
     def _told(self, of: _State, ahead: Tensor, unit: Tensor) -> tuple[Tensor, Tensor]:
         """What is told and the mixture's deviation, [B, C] both, carried on by `ahead` [B, 1] seconds."""
         value, _, a, *_ = self._predicted(of.filters, ahead, unit).unbind(2)
+        mean, variance = self._mixture(of, value, a)
+        return mean + of.recent[:, 3], variance.sqrt()
+
+    def _mixture(self, of: _State, value: Tensor, variance: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and variance [B, C] of modes with these [B, 3, C]."""
         share = of.shares[:, self.groups].transpose(1, 2)
         mean = (share * value).sum(1)
-        return mean + of.recent[:, 3], (share * (a + (value - mean[:, None]) ** 2)).sum(1).sqrt()
+        return mean, (share * (variance + (value - mean[:, None]) ** 2)).sum(1)

@@ -22,7 +22,7 @@ from tracker.distill import lifeline
 from tracker.distill.teacher import Lesson, Teacher
 from tracker.distill.whole import whole
 from tracker.errors import BackendUnavailable, SourceError
-from tracker.source.planes import upright
+from tracker.source.planes import display_matrix, upright
 
 PATCH_PX = 224
 PATCH_OF_BOX = 2.0
@@ -122,8 +122,8 @@ def _length(container: Any) -> float:
 
 def _upright(picture: Any) -> np.ndarray:
     rgb: np.ndarray = picture.to_ndarray(format="rgb24")
-    if (matrix := picture.side_data.get("DISPLAYMATRIX")) is not None:
-        rgb = upright(rgb, np.frombuffer(bytes(matrix), np.int32))
+    if (turn := display_matrix(picture)) is not None:
+        rgb = upright(rgb, turn)
     return np.ascontiguousarray(rgb)
 
 

@@ -12,8 +12,8 @@ import numpy as np
 
 from tracker.face.expression import GROUP_OF
 from tracker.face.pose import exp_so3, log_so3
-from tracker.kernels.imm import EASE, LONGEST_SECONDS, PACE_SECONDS, SLOWEST, USUAL_SECONDS
-from tracker.smooth.dynamics import dynamics_of
+from tracker.kernels.imm import EASE, FAR, LONGEST_SECONDS, PACE_SECONDS, SLOWEST, TINY, USUAL_SECONDS
+from tracker.smooth.dynamics import INTER_OCULAR_MM, dynamics_of
 from tracker.smooth.settings import SmoothSettings
 from tracker.smooth.track_filter import Filtered
 
@@ -39,9 +39,13 @@ class Ease:
         self._seconds = seconds
         self._pace += min(dt / PACE_SECONDS, 1.0) * (min(dt, LONGEST_SECONDS) - self._pace)
         slower = min(self._pace / USUAL_SECONDS, SLOWEST)
-        nearer = (1 / (1 + self._ease * shares[:, 0] ** 4 * slower**3))[self._groups]
         size = np.log(estimate.scale_px_per_mm / told.scale_px_per_mm)
         turn = log_so3(told.rotation.T @ estimate.rotation)
+        place = (estimate.center_px - told.center_px) / (INTER_OCULAR_MM * estimate.scale_px_per_mm)
+        way = np.concatenate([estimate.expression - told.expression, [size], place, turn])
+        ease = (self._ease * shares[:, 0] ** 4)[self._groups] * slower**3
+        ease /= 1 + way**2 / (FAR**2 * np.square(estimate.std, dtype=np.float64) + TINY)
+        nearer = 1 / (1 + ease)
         self._told = replace(
             estimate,
             expression=told.expression + nearer[:_E].astype(np.float32) * (estimate.expression - told.expression),

@@ -63,7 +63,7 @@ class Decoder:
             self._container.close()
             raise
         self._codec = self._stream.codec_context
-        self.on_device = bool(self._codec.is_hwaccel)
+        self._must_stay = settings.decode == "cuda"
         # Frame threads would hold back a picture each. With low_delay, MPEG-2 and MPEG-4 give B-frames in the wrong
         # order, and no decoder gains by it; so only where there are none.
         self._codec.thread_type = "SLICE"
@@ -91,11 +91,14 @@ class Decoder:
                 # Without the hardware it fails again for what is wrong with the source, and says so.
                 self._check_without(settings)
             if settings.decode == "cuda":
-                raise SourceError(
-                    f"{self.address.name!r} cannot be decoded on a CUDA device here: no NVDEC, or not for this codec; "
-                    "leave out --decode, or say --decode auto"
-                )
+                raise self._no_device()
         return open_container(self.address, settings, self._pipe)
+
+    def _no_device(self) -> SourceError:
+        return SourceError(
+            f"{self.address.name!r} cannot be decoded on a CUDA device here: no NVDEC, or not for this codec; leave "
+            "out --decode, or say --decode auto"
+        )
 
     def _check_without(self, settings: SourceSettings) -> None:
         """Raise SourceError where the source itself cannot be opened."""
@@ -149,6 +152,8 @@ class Decoder:
             return
         decoded_ns = monotonic_ns()
         for picture in pictures:
+            if self._must_stay and picture.sw_format is None:  # known only now: FFmpeg falls back without a word
+                raise self._no_device()
             arrived_ns = self._arrived.pop(picture.pts, arrived_ns)
             self._last = self._time_of(picture)
             yield Decoded(picture, *self._last, self._index, arrived_ns, decoded_ns)

@@ -17,7 +17,7 @@ from av.video.frame import VideoFrame
 
 from tracker.errors import SourceError
 from tracker.source.frame import Frame
-from tracker.source.planes import FULL_RANGE, HD_HEIGHT_PX, MATRIX_OF, Pixels, PlaneReader
+from tracker.source.planes import FULL_RANGE, HD_HEIGHT_PX, MATRIX_OF, Pixels, PlaneReader, display_matrix
 
 EIGHT_BITS = "nv12"
 """The one format of a device's picture that the kernels there read."""
@@ -131,7 +131,7 @@ def stays_there(picture: VideoFrame) -> bool:
     inner = picture.sw_format
     if inner is None or inner.name != EIGHT_BITS or picture.width % 2 or picture.height % 2:
         return False
-    return picture.side_data.get("DISPLAYMATRIX") is None
+    return display_matrix(picture) is None
 
 
 def framed(picture: VideoFrame, pixels: Pixels | None, stamp: Stamp) -> Frame:

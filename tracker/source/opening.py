@@ -6,6 +6,7 @@ nothing.
 
 from __future__ import annotations
 
+import ctypes
 import os
 import sys
 
@@ -27,6 +28,7 @@ NETWORK_OPTIONS = {
 }
 TEXT_ART = ("ansi", "bintext", "idf", "xbin")
 """Codecs by which FFmpeg draws any text file as a video."""
+DRIVER = {"win32": "nvcuda.dll"}.get(sys.platform, "libcuda.so.1")
 LARGEST_RAW_PIXELS = 640 * 480
 """Beyond it USB 2 cannot carry raw frames at a useful rate, and cameras send MJPEG."""
 
@@ -72,11 +74,27 @@ def open_pipe() -> Pipe:
 
 
 def accelerator() -> HWAccel:
-    """NVIDIA's decoder, whose pictures stay on the device, in the context of torch and CuPy. Raises SourceError."""
+    """NVIDIA's decoder, whose pictures stay on the device, in the context of torch and CuPy. Raises SourceError.
+
+    These work in the device's primary context. FFmpeg enters one that exists only if it has flags that theirs has not
+    (and would make it with flags by which every wait sleeps), so it is told to take the current one where there is one.
+    """
+    there = in_context()
+    context: dict[str, object] = {"primary_ctx": str(int(not there)), "current_ctx": str(int(there))}
     try:
-        return HWAccel("cuda", allow_software_fallback=True, is_hw_owned=True)
+        return HWAccel("cuda", allow_software_fallback=True, options=context, is_hw_owned=True)
     except (av.FFmpegError, ValueError, NotImplementedError) as error:
         raise SourceError(f"this build of FFmpeg decodes nothing on CUDA ({error}); leave out --decode") from error
+
+
+def in_context() -> bool:
+    """Whether this thread works on a CUDA device already."""
+    context = ctypes.c_void_p()
+    try:
+        failed = ctypes.CDLL(DRIVER).cuCtxGetCurrent(ctypes.byref(context))
+    except (OSError, AttributeError):  # no driver
+        return False
+    return not failed and bool(context.value)
 
 
 def open_container(

@@ -78,7 +78,7 @@ class PlaneReader:
         height = readable.height
         shapes = plane_shapes(layout, height, readable.width)
         planes = [_view(plane, shape, bit_depth) for plane, shape in zip(readable.planes, shapes, strict=True)]
-        if (turn := _turn(picture)) is not None:
+        if (turn := display_matrix(picture)) is not None:
             planes = [upright(plane, turn) for plane in planes]
         full_range = layout == "rgb24" or name.startswith("yuvj") or readable.color_range == FULL_RANGE
         unnamed = "bt709" if height >= HD_HEIGHT_PX else "bt601"
@@ -102,8 +102,8 @@ class PlaneReader:
             raise SourceError(f"pixel format {given.name!r} cannot be converted; give video in yuv420p") from error
 
 
-def _turn(picture: VideoFrame) -> np.ndarray | None:
-    """The picture's display matrix, int32 [9], where it has one."""
+def display_matrix(picture: VideoFrame) -> np.ndarray | None:
+    """How the picture is to be turned, int32 [9] as `upright` takes it; None for one that stands upright."""
     # Not `picture.side_data`: the picture would keep it, and it the picture, and only a garbage collection could free
     # the two. By then hundreds of pictures have piled up, a gigabyte at 720 rows.
     beside: Mapping[str, Buffer] = SideDataContainer(picture)  # type: ignore[call-arg]
