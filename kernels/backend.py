@@ -22,12 +22,14 @@ from tracker.kernels.halve import Halve
 from tracker.kernels.imm import Imm
 from tracker.kernels.lift import Lift
 from tracker.kernels.linearize import Linearize
+from tracker.kernels.locate import Locate
 from tracker.kernels.morph import Morph
 from tracker.kernels.normals import Normals
 from tracker.kernels.portray import Portray
 from tracker.kernels.project import Project
 from tracker.kernels.rasterize import Rasterize
 from tracker.kernels.relight import Relight
+from tracker.kernels.resemble import Resemble
 from tracker.kernels.shade import Shade
 
 COLUMNS = ("reference", "numba")
@@ -35,9 +37,10 @@ PREFERRED = ("numba", "reference")
 """The order in which "auto" tries: what takes numpy arrays."""
 
 _CONTRACTS: dict[str, Callable[[Any], Any]] = {
-    "project": Project, "morph": Morph, "lift": Lift, "align": Align, "imm": Imm,
+    "project": Project, "morph": Morph, "lift": Lift, "align": Align, "locate": Locate, "imm": Imm,
     "portray": Portray, "crop_luma": CropLuma, "crop_roi": CropRoi, "halve": Halve, "normals": Normals,
     "rasterize": Rasterize, "relight": Relight, "shade": Shade, "linearize": Linearize, "gauss_newton": GaussNewton,
+    "resemble": Resemble,
 }  # fmt: skip
 ROWS = tuple(_CONTRACTS)
 """What the live loop uses."""
@@ -60,6 +63,7 @@ _TABLE: dict[str, dict[str, tuple[str, str]]] = {
     },
     "lift": {"reference": ("lift.reference", "lift"), "numba": ("lift._numba", "lift")},
     "align": {"reference": ("align.reference", "align"), "numba": ("align._numba", "align")},
+    "locate": {"reference": ("locate.reference", "locate"), "numba": ("locate._numba", "join")},
     "imm": {"reference": ("imm.reference", "imm"), "numba": ("imm._numba", "imm")},
     "portray": {"reference": ("portray.reference", "portray"), "numba": ("portray._numba", "portray")},
     "crop_luma": {"reference": ("crop_roi.reference", "crop"), "numba": ("crop_roi._numba", "Crop")},
@@ -97,6 +101,7 @@ _TABLE: dict[str, dict[str, tuple[str, str]]] = {
         "reference": ("gauss_newton.reference", "solve"), "numba": ("gauss_newton._numba", "Solve"),
         "cupy": ("gauss_newton._cupy", "Solve"),
     },
+    "resemble": {"reference": ("resemble.reference", "join"), "numba": ("resemble._numba", "join")},
     "crop_nv12": {
         "reference": ("crop_nv12.reference", "crop"), "numba": ("crop_nv12._numba", "Crop"),
         "cupy": ("crop_nv12._cupy", "Crop"),
@@ -106,10 +111,10 @@ _TABLE: dict[str, dict[str, tuple[str, str]]] = {
 }  # fmt: skip
 _COMPILED = (
     ("project._numba", "project"), ("morph._numba", "morph"), ("lift._numba", "lift"), ("align._numba", "align"),
-    ("imm._numba", "imm"), ("portray._numba", "portray"), ("halve._numba", "halve"),
+    ("locate._numba", "locate"), ("imm._numba", "imm"), ("portray._numba", "portray"), ("halve._numba", "halve"),
     ("normals._numba", "normals"), ("relight._numba", "relight"), ("rasterize._numba", "rasterize"),
     ("shade._numba", "shade"), ("linearize._numba", "linearize"), ("gauss_newton._numba", "solve"),
-    ("crop_roi._numba", "_crop"),
+    ("resemble._numba", "resemble"), ("crop_roi._numba", "_crop"),
 )  # fmt: skip
 """The compiled functions of the live loop, quickest to compile first."""
 _COMPILED_LATER = (
@@ -136,6 +141,7 @@ class Kernels:
     project: Project
     lift: Lift
     align: Align
+    locate: Locate
     imm: Imm
     portray: Portray
     halve: Halve
@@ -145,6 +151,7 @@ class Kernels:
     shade: Shade
     linearize: Linearize
     gauss_newton: GaussNewton
+    resemble: Resemble
     choices: tuple[Choice, ...]
     """Per row, in the order of `ROWS`."""
 

@@ -7,12 +7,16 @@ compiles anew. It does not know what the kernels do.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numba
 
-part = numba.njit(error_model="numpy")
+_NOBODY_ELSE: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+part = numba.njit(error_model="numpy", **_NOBODY_ELSE)
 """Decorator of functions that are called by compiled ones only, and become part of them."""
 
 
@@ -33,6 +37,18 @@ def compiled(*signatures: Any) -> Callable[[Callable[..., Any]], Any]:
             return numba.njit(list(signatures), **options)(function)
 
     return decorate
+
+
+def sources(*modules: ModuleType) -> str:
+    """A digest of what these modules say.
+
+    Numba keeps a function's machine code for as long as its own file is the same, though the code of others has become
+    part of it. Beside that it looks at what a closure holds: there such a function should have this.
+    """
+    digest = hashlib.sha256()
+    for module in modules:
+        digest.update(Path(str(module.__file__)).read_bytes())
+    return digest.hexdigest()
 
 
 def cache_folder(kernel: Any) -> str | None:

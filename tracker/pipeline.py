@@ -26,11 +26,10 @@ from tracker.face.model import FaceModel
 from tracker.face.parameters import Face, TrackState
 from tracker.kernels.backend import Kernels, choose
 from tracker.publish import FrameHeader, Publisher
-from tracker.refine.compare import Comparer
 from tracker.refine.consensus import consensus, kept
 from tracker.refine.fit import Fit, Refiner, unseen
-from tracker.refine.identity import IdentityMemory
-from tracker.refine.sharpen import RefineSettings, Sharpener
+from tracker.refine.resembler import Resembler
+from tracker.refine.sharpen import RefineSettings
 from tracker.regress.regressor import Guess, Regressor
 from tracker.smooth import Filtered, Smoother, SmoothSettings
 from tracker.smooth.estimate import Estimator
@@ -91,10 +90,8 @@ class Pipeline:
         self.detector = Detector(self.kernels.crop_luma, path=assets.detector)
         self.finder = Finder(self.detector, find)
         self.regressor = Regressor(self.kernels.crop_roi, max(slots, LOOKS), self.model.hash, assets.student)
-        self.refiner = Refiner(slots, self.model, self.kernels.lift, self.kernels.align)
-        self.identity = IdentityMemory(slots, len(self.model.identity_mm))
-        self.comparer = Comparer(slots, self.model, self.kernels)
-        self.sharpener = Sharpener(refine.steps, self.model, self.kernels)
+        self.refiner = Refiner(slots, self.model, self.kernels.locate)
+        self.resembler = Resembler(slots, self.model, self.kernels.resemble, refine)
         self.smoother = Smoother(smooth, self.kernels.imm)
         self.estimator = Estimator(self.model, self.kernels.morph, self.kernels.project, self.kernels.portray)
         self.calibrator = Calibrator(calibrate, self.model)
@@ -128,8 +125,7 @@ class Pipeline:
     def reset(self) -> None:
         """Forget every face."""
         self.finder.reset()
-        self.identity.reset()
-        self.comparer.reset()
+        self.resembler.reset()
         self.smoother.reset()
         self.estimator.reset()
         self.calibrator.reset()
@@ -212,9 +208,7 @@ class Pipeline:
         """Take the look into `fits` if it shows a face; `others` are a new track's further looks."""
         if self.finder.accepts(track, fit, others):
             fit = self._timed("refine", consensus, fit, agreeing(fit, others))
-            identity = self._timed("refine", self.identity, track.slot, fit)
-            fit = self._timed("refine", self.comparer, guess, fit, identity, track.slot)
-            fits[track.track_id] = self._timed("refine", self.sharpener, guess, fit, self.comparer, track.slot)
+            fits[track.track_id] = self._timed("refine", self.resembler, guess, fit, track.slot)
 
     def _see(self, frame: Frame, tracks: Sequence[Track], rois: Sequence[Roi]) -> Iterator[tuple[Guess, Fit]]:
         """Look at squares, one a track or several of the same: then a fit is good until the next is asked for."""
@@ -237,7 +231,7 @@ class Pipeline:
         return self._estimate(track, fit, filtered, camera)
 
     def _estimate(self, track: Track, fit: Fit, filtered: Filtered, camera: Camera) -> Face:
-        identity, lighting = self.identity.of(track.slot), self.comparer.lighting_of(track.slot)
+        identity, lighting = self.resembler.identity_of(track.slot), self.resembler.lighting_of(track.slot)
         face = self._timed("smooth", self.estimator, fit, filtered, identity, camera, lighting, track.state)
         calibrated: Face = self._timed("smooth", self.calibrator, face)
         return calibrated

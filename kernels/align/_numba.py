@@ -196,9 +196,10 @@ def align(mean, basis, weights, rest, offset, log_std, depth_share, x_px, y_px, 
             seen[k, i] = np.float64(rest[k, i]) + np.float64(offset[3 * k + i])
     for b in range(len(weights)):
         w = np.float64(weights[b])
-        for k in range(count):
-            for i in range(3):
-                points[k, i] += w * basis[b, k, i]
+        if w != 0.0:
+            for k in range(count):
+                for i in range(3):
+                    points[k, i] += w * basis[b, k, i]
     r, placement = np.zeros((3, 3)), np.zeros(4)
     if not _similarity(points, seen, weight, depth_share, r, placement):
         return False

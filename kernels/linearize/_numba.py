@@ -1,7 +1,7 @@
-"""`linearize` for the CPU, compiled by numba: one row after the other, parameters innermost.
+"""`linearize` for the CPU, compiled by numba: the pose's columns row after row, then one shape's after the other.
 
-Given checked arrays. How the shapes move a vertex is laid out beside it first, because shapes lie one after the other.
-Only the four pixels that a vertex falls between are turned into luma.
+Given checked arrays. Shapes lie one after the other, so each is read from end to end, which the memory answers quickest
+when it has gone cold. Only the four pixels that a vertex falls between are turned into luma.
 """
 
 # mypy: disallow-untyped-defs=False
@@ -31,27 +31,19 @@ def _luma(target, row, column):
 
 
 @part
-def _move(vertices, about, view, shapes, v, across, down):
-    """How vertex `v` moves to the right and down with each parameter."""
-    x, y, z = vertices[v, 0] - about[0], vertices[v, 1] - about[1], vertices[v, 2] - about[2]
-    across[0], across[1], across[2], across[3], across[4], across[5] = _ZERO, z, -y, _ONE, _ZERO, x
-    down[0], down[1], down[2], down[3], down[4], down[5] = -z, _ZERO, x, _ZERO, _ONE, y
-    for s in range(len(shapes)):
-        a, b, c = shapes[s, v, 0], shapes[s, v, 1], shapes[s, v, 2]
-        across[POSE + s] = view[0, 0] * a + view[0, 1] * b + view[0, 2] * c
-        down[POSE + s] = view[1, 0] * a + view[1, 1] * b + view[1, 2] * c
+def _pose(x, y, z, to_right, to_below, row):
+    """How what moves to the right and down by so much changes with each parameter of the pose."""
+    row[0], row[1] = to_right * _ZERO + to_below * -z, to_right * z + to_below * _ZERO
+    row[2] = to_right * -y + to_below * x
+    row[3], row[4] = to_right * _ONE + to_below * _ZERO, to_right * _ZERO + to_below * _ONE
+    row[5] = to_right * x + to_below * y
 
 
-@compiled(types.void(_2, _1, _2, _3, _2, _1, types.Array(uint8, 3, "C", readonly=True),
-                     types.Array(int32, 1, "C", readonly=True), _2, _1, float32, float32, float32, float32,
-                     float32[:, ::1], float32[::1], float32[:, ::1], float32[::1]))  # fmt: skip
-def linearize(vertices, about, view, shapes, colours, counts, target, at, landmarks, std, photometric, unit, landmark,
-              least, motion, residual, jacobian, weight):  # fmt: skip
-    """Fill `residual` [R], `jacobian` [R, P] and `weight` [R]; `unit` is 1 / spread, `motion` [2, P] is room."""
-    count, parameters = len(vertices), jacobian.shape[1]
-    across, down = motion[0], motion[1]
+@part
+def _brighten(vertices, about, colours, counts, target, photometric, unit, slope, residual, jacobian, weight):
+    """The photometric rows but for the shapes' columns; `slope` [2, V] is the brightness's to the right and down."""
     right, bottom = np.float32(target.shape[1] - 1), np.float32(target.shape[0] - 1)
-    for v in range(count):
+    for v in range(len(vertices)):
         weight[v] = photometric * counts[v]
         x, y = vertices[v, 0] - _HALF, vertices[v, 1] - _HALF
         inside_x, inside_y = (x >= _ZERO) & (x <= right), (y >= _ZERO) & (y <= bottom)
@@ -65,27 +57,46 @@ def linearize(vertices, about, view, shapes, colours, counts, target, at, landma
         above, below = a + p * (b - a), c + p * (d - c)
         shown = _R * colours[v, 0] + _G * colours[v, 1] + _B * colours[v, 2]
         residual[v] = (above + q * (below - above) - shown) * unit
-        to_right = ((b - a) + q * ((d - c) - (b - a))) * unit if inside_x else _ZERO
-        to_below = (below - above) * unit if inside_y else _ZERO
-        _move(vertices, about, view, shapes, v, across, down)
-        for k in range(parameters):
-            jacobian[v, k] = to_right * across[k] + to_below * down[k]
+        slope[0, v] = ((b - a) + q * ((d - c) - (b - a))) * unit if inside_x else _ZERO
+        slope[1, v] = (below - above) * unit if inside_y else _ZERO
+        x, y, z = vertices[v, 0] - about[0], vertices[v, 1] - about[1], vertices[v, 2] - about[2]
+        _pose(x, y, z, slope[0, v], slope[1, v], jacobian[v])
+
+
+@compiled(types.void(_2, _1, _2, _3, _2, _1, types.Array(uint8, 3, "C", readonly=True),
+                     types.Array(int32, 1, "C", readonly=True), _2, _1, float32, float32, float32, float32,
+                     float32[:, ::1], float32[::1], float32[:, ::1], float32[::1]))  # fmt: skip
+def linearize(vertices, about, view, shapes, colours, counts, target, at, landmarks, std, photometric, unit, landmark,
+              least, slope, residual, jacobian, weight):  # fmt: skip
+    """Fill `residual` [R], `jacobian` [R, P] and `weight` [R]; `unit` is 1 / spread, `slope` [2, V] is room."""
+    count = len(vertices)
+    _brighten(vertices, about, colours, counts, target, photometric, unit, slope, residual, jacobian, weight)
     for n in range(len(at)):
-        v, row = at[n], count + 2 * n
-        _move(vertices, about, view, shapes, v, across, down)
-        unit_px = _ONE / max(std[n], least)
-        for k in range(parameters):
-            jacobian[row, k], jacobian[row + 1, k] = unit_px * across[k], unit_px * down[k]
+        v, row, unit_px = at[n], count + 2 * n, _ONE / max(std[n], least)
+        x, y, z = vertices[v, 0] - about[0], vertices[v, 1] - about[1], vertices[v, 2] - about[2]
+        _pose(x, y, z, unit_px, _ZERO, jacobian[row])
+        _pose(x, y, z, _ZERO, unit_px, jacobian[row + 1])
         residual[row] = (vertices[v, 0] - landmarks[n, 0]) * unit_px
         residual[row + 1] = (vertices[v, 1] - landmarks[n, 1]) * unit_px
         weight[row] = weight[row + 1] = landmark
+    a, b, c, d, e, f = view[0, 0], view[0, 1], view[0, 2], view[1, 0], view[1, 1], view[1, 2]
+    for s in range(len(shapes)):
+        shape, k = shapes[s], np.uintp(POSE + s)
+        for v in range(count):
+            x, y, z = shape[v, 0], shape[v, 1], shape[v, 2]
+            jacobian[v, k] = slope[0, v] * (a * x + b * y + c * z) + slope[1, v] * (d * x + e * y + f * z)
+        for n in range(len(at)):
+            v, row, unit_px = at[n], count + 2 * n, _ONE / max(std[n], least)
+            x, y, z = shape[v, 0], shape[v, 1], shape[v, 2]
+            jacobian[row, k] = unit_px * (a * x + b * y + c * z)
+            jacobian[row + 1, k] = unit_px * (d * x + e * y + f * z)
 
 
 class Linearizer:
     """The implementation with its scratch memory."""
 
     def __init__(self) -> None:
-        self._motion = np.empty((2, 0), np.float32)
+        self._slope = np.empty((2, 0), np.float32)
 
     def __call__(
         self, vertices: np.ndarray, about: np.ndarray, view: np.ndarray, shapes: np.ndarray, colours: np.ndarray,
@@ -93,8 +104,8 @@ class Linearizer:
         balance: Balance, problem: Problem,
     ) -> None:  # fmt: skip
         """Fill the rows of `problem`."""
-        if self._motion.shape[1] != problem.jacobian.shape[2]:
-            self._motion = np.empty((2, problem.jacobian.shape[2]), np.float32)
+        if self._slope.shape[1] != len(vertices):
+            self._slope = np.empty((2, len(vertices)), np.float32)
         linearize(vertices, about, view, shapes, colours, counts, target, at, landmarks, std, balance.photometric,
-                  1 / balance.spread, balance.landmark, balance.least_std_px, self._motion, problem.residual[0],
+                  1 / balance.spread, balance.landmark, balance.least_std_px, self._slope, problem.residual[0],
                   problem.jacobian[0], problem.weight[0])  # fmt: skip

@@ -72,7 +72,7 @@ def test_a_device_that_is_not_here_is_named_in_one_line(name: str, monkeypatch: 
 
 
 def test_an_unknown_kernel_is_named() -> None:
-    with pytest.raises(SettingsError, match="'rasterise'; valid: project, morph, lift, align, imm, portray"):
+    with pytest.raises(SettingsError, match="'rasterise'; valid: project, morph, lift, align, locate, imm"):
         Settings("rasterise")
 
 

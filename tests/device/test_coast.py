@@ -17,9 +17,8 @@ from tracker.face.model import FaceModel  # noqa: E402
 from tracker.face.parameters import TrackState  # noqa: E402
 from tracker.kernels import follow  # noqa: E402
 from tracker.kernels.backend import choose, operator  # noqa: E402
-from tracker.refine.compare import Comparer  # noqa: E402
 from tracker.refine.fit import Refiner, unseen  # noqa: E402
-from tracker.refine.identity import IdentityMemory  # noqa: E402
+from tracker.refine.resembler import Resembler  # noqa: E402
 from tracker.refine.sharpen import RefineSettings  # noqa: E402
 from tracker.regress.regressor import Guess, _presence  # noqa: E402
 from tracker.smooth import Smoother, SmoothSettings  # noqa: E402
@@ -34,16 +33,14 @@ class Stages:
 
     def __init__(self, ahead_ms):
         model, kernels = FaceModel.load(), choose()
-        self.refiner, self.identity = Refiner(1, model, kernels.lift, kernels.align), IdentityMemory(1, 64)
-        self.comparer = Comparer(1, model, kernels)
+        self.refiner = Refiner(1, model, kernels.locate)
+        self.resembler = Resembler(1, model, kernels.resemble, RefineSettings(0))
         self.smoother = Smoother(SmoothSettings(ahead_ms=ahead_ms), kernels.imm)
         self.estimator = Estimator(model, kernels.morph, kernels.project, kernels.portray)
 
     def see(self, look):
         guess = Guess(look.roi, look.crop, look.vector, _presence(look.vector))
-        fit = self.refiner(guess, 0, 0)
-        self.known = self.identity(0, fit)
-        self.fit = self.comparer(guess, fit, self.known, 0)
+        self.fit = self.resembler(guess, self.refiner(guess, 0, 0), 0)
         (filtered,) = self.smoother([self.fit], look.seconds)
         self.face = self._estimate(self.fit, filtered, look.camera, TrackState.TRACKING)
         return self.face
@@ -53,7 +50,8 @@ class Stages:
         return self._estimate(fit, self.smoother.coast(0, seconds), camera, TrackState.COASTING)
 
     def _estimate(self, fit, filtered, camera, state):
-        return self.estimator(fit, filtered, self.known, camera, self.comparer.lighting_of(0), state)
+        identity, lighting = self.resembler.identity_of(0), self.resembler.lighting_of(0)
+        return self.estimator(fit, filtered, identity, camera, lighting, state)
 
 
 def shared_by(device, ahead_ms=0.0):

@@ -14,10 +14,9 @@ from tracker.device.operators import ROWS, Operators, least_squares, operators_f
 from tracker.face.model import FaceModel  # noqa: E402
 from tracker.kernels import follow, gauss_newton, heads  # noqa: E402
 from tracker.kernels.backend import choose, operator  # noqa: E402
-from tracker.refine.compare import Comparer  # noqa: E402
 from tracker.refine.fit import Refiner  # noqa: E402
-from tracker.refine.identity import IdentityMemory  # noqa: E402
-from tracker.refine.sharpen import RefineSettings, Sharpener  # noqa: E402
+from tracker.refine.resembler import Resembler  # noqa: E402
+from tracker.refine.sharpen import RefineSettings  # noqa: E402
 from tracker.regress.regressor import Guess, _presence  # noqa: E402
 from tracker.smooth import Smoother, SmoothSettings  # noqa: E402
 from tracker.smooth.estimate import Estimator  # noqa: E402
@@ -30,18 +29,17 @@ class Stages:
 
     def __init__(self, steps: int, ahead_ms: float) -> None:
         model, kernels = FaceModel.load(), choose()
-        self.refiner, self.identity = Refiner(1, model, kernels.lift, kernels.align), IdentityMemory(1, 64)
-        self.comparer, self.sharpener = Comparer(1, model, kernels), Sharpener(steps, model, kernels)
+        self.refiner = Refiner(1, model, kernels.locate)
+        self.resembler = Resembler(1, model, kernels.resemble, RefineSettings(steps))
         self.smoother = Smoother(SmoothSettings(ahead_ms=ahead_ms), kernels.imm)
         self.estimator = Estimator(model, kernels.morph, kernels.project, kernels.portray)
 
     def __call__(self, look):
         guess = Guess(look.roi, look.crop, look.vector, _presence(look.vector))
-        fit = self.refiner(guess, 0, 0)
-        identity = self.identity(0, fit)
-        fit = self.sharpener(guess, self.comparer(guess, fit, identity, 0), self.comparer, 0)
+        fit = self.resembler(guess, self.refiner(guess, 0, 0), 0)
         (filtered,) = self.smoother([fit], look.seconds)
-        return self.estimator(fit, filtered, identity, look.camera, self.comparer.lighting_of(0))
+        identity, lighting = self.resembler.identity_of(0), self.resembler.lighting_of(0)
+        return self.estimator(fit, filtered, identity, look.camera, lighting)
 
 
 @pytest.fixture

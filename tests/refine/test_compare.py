@@ -14,9 +14,11 @@ from tracker.bench.covered import cover
 from tracker.detect.roi import Roi
 from tracker.face.model import FaceModel
 from tracker.kernels.backend import choose
-from tracker.refine.compare import Comparer, borne_out
+from tracker.refine.compare import BEFORE_PX, borne_out
 from tracker.refine.fit import Refiner
-from tracker.regress.outputs import CROP_PX, ROI_SIDE_MM, SLICES, WIDTH
+from tracker.refine.resembler import Resembler
+from tracker.refine.sharpen import RefineSettings
+from tracker.regress.outputs import CROP_PX, ROI_CENTRE_MM, ROI_SIDE_MM, SLICES, WIDTH
 from tracker.regress.regressor import Guess
 
 CLEAR_FRAMES, COVERED_FRAMES = 20, 6
@@ -72,25 +74,23 @@ def a_look(crop: np.ndarray, presence: float = 1.0) -> Guess:
 
 def test_light_from_one_side_is_seen_as_such() -> None:
     model = FaceModel.load()
-    comparer = Comparer(1, model, choose())
+    resembler = Resembler(1, model, choose().resemble)
     guess = a_look(np.tile(np.linspace(40, 220, CROP_PX, dtype=np.float32), (3, CROP_PX, 1)))
-    identity = np.zeros(len(model.identity_mm), np.float32)
     for _ in range(5):
-        comparer(guess, Refiner(1, model)(guess, 0), identity, 0)
-    light = comparer.lighting_of(0)
+        resembler(guess, Refiner(1, model)(guess, 0), 0)
+    light = resembler.lighting_of(0)
     assert (light[3] > 0.05).all(), "the image's right is brighter: light from +x"
     assert np.isfinite(light).all()
 
 
 def test_a_new_face_in_the_slot_brings_its_own_light() -> None:
     model = FaceModel.load()
-    comparer, refiner = Comparer(1, model, choose()), Refiner(1, model)
-    identity = np.zeros(len(model.identity_mm), np.float32)
+    resembler, refiner = Resembler(1, model, choose().resemble), Refiner(1, model)
     seen = []
     for track_id, grey in ((0, 60.0), (1, 180.0)):
         guess = a_look(np.full((3, CROP_PX, CROP_PX), grey, np.float32))
-        comparer(guess, refiner(guess, 0, track_id), identity, 0)
-        seen.append(comparer.lighting_of(0)[0].copy())
+        resembler(guess, refiner(guess, 0, track_id), 0)
+        seen.append(resembler.lighting_of(0)[0].copy())
     assert (seen[1] > 2.5 * seen[0]).all()
 
 
@@ -100,13 +100,13 @@ def test_what_is_not_plausible_is_left_as_it_is() -> None:
     guess.output[SLICES["guides"]] = 3.0
     fit = Refiner(1, model)(guess, 0)
     assert not fit.plausible
-    assert Comparer(1, model, choose())(guess, fit, np.zeros(len(model.identity_mm), np.float32), 0) is fit
+    assert Resembler(1, model, choose().resemble)(guess, fit, 0) is fit
 
 
 def test_the_crop_sees_the_head_where_the_square_lies() -> None:
-    roi = Roi(300.0, 200.0, ROI_SIDE_MM, 0.5)
+    roi, model = Roi(300.0, 200.0, ROI_SIDE_MM, 0.5), FaceModel.load()
     guess = Guess(roi, np.zeros((3, CROP_PX, CROP_PX), np.float32), a_look(np.zeros(0)).output, 1.0)
-    rotation, center_px, scale = Refiner(1, FaceModel.load())(guess, 0).within(roi, 64)
-    assert np.allclose(rotation, np.eye(3), atol=1e-6), "upright in the crop"
-    assert scale == pytest.approx(64 / ROI_SIDE_MM)
-    assert np.allclose(center_px, [32, 32 - 30 * 64 / ROI_SIDE_MM], atol=1e-6)
+    resembler = Resembler(1, model, choose().resemble, RefineSettings(0))
+    resembler(guess, Refiner(1, model)(guess, 0), 0)
+    wanted = (model.mean_mm - [0, ROI_CENTRE_MM[1], 0]) * 64 / ROI_SIDE_MM + [32, 32, BEFORE_PX]
+    assert np.allclose(resembler.seen.vertices[0], wanted, atol=1e-4), "upright in the crop"

@@ -7,7 +7,6 @@ import numpy as np
 from tracker.detect.roi import Roi
 from tracker.face.model import FaceModel
 from tracker.refine.fit import Refiner
-from tracker.refine.identity import IdentityMemory
 from tracker.regress.guides import guides_at_rest
 from tracker.regress.outputs import CROP_PX, ROI_CENTRE_MM, ROI_SIDE_MM, SLICES, WIDTH
 from tracker.regress.regressor import Guess
@@ -63,14 +62,3 @@ def test_far_off_guesses_are_not_followed():
         guides = (grown - 1) * from_middle + [moved, 0, 0]
         fit = refiner(a_guess(Roi(50, 90, 100, 0.7), guides=guides.ravel()), 0)
         assert fit.plausible == plausible, (grown, moved)
-
-
-def test_identity_settles_and_does_not_mix_people():
-    memory, refiner = IdentityMemory(1, 64), Refiner(1, FaceModel.load())
-    rng = np.random.default_rng(0)
-    for _ in range(200):
-        noisy = refiner(a_guess(Roi(0, 0, 100, 0), identity=1 + rng.normal(0, 1, 64)), 0, 5)
-        mean = memory(0, noisy).copy()
-    assert abs(mean - 1).mean() < 0.15
-    fresh = memory(0, refiner(a_guess(Roi(0, 0, 100, 0), identity=-2), 0, 6))
-    assert np.allclose(fresh, -2)

@@ -23,6 +23,7 @@ from tracker.face.expression import REGIONS
 from tracker.kernels.relight import Relit
 from tracker.kernels.shade import Shaded, Surface
 from tracker.refine.compare import (
+    BEFORE_PX,
     BRIGHT,
     CLEAR,
     COVERED,
@@ -31,12 +32,11 @@ from tracker.refine.compare import (
     GATHER_EVERY,
     LEAST_LIGHT,
     LIGHT_SHARE,
-    LONGEST_MEMORY,
+    LONGEST_COLOUR,
     SIDE_PX,
     SLACK_PX,
     SOFTNESS,
     WHOLE_SHARE,
-    Comparer,
 )
 
 
@@ -65,7 +65,7 @@ class Compare:
         self.shaded = Shaded(room(vertices, 3), room(regions), room(regions, dtype=torch.int32))
         self.light = Relit(room(9, 3), room(vertices, 3), room(vertices))
         self.rest_mm, self._mesh_mm = room(vertices, 3), room(vertices, 3)
-        self._before = torch.tensor([0.0, 0.0, Comparer.before_px], dtype=torch.float64, device=mesh.device)
+        self._before = torch.tensor([0.0, 0.0, BEFORE_PX], dtype=torch.float64, device=mesh.device)
 
     def __call__(
         self, crops: Tensor, expression: Tensor, pose: Pose, mine: Memory
@@ -123,4 +123,4 @@ class Compare:
         shown = torch.where(fresh[:, None, None], (counts > 0) * 0.5, counts)
         weight = mine.colour_weight + shown
         albedo = mine.albedo + shown / weight * (self.light.seen / light - mine.albedo)
-        return albedo.clamp(DIM, BRIGHT), weight.clamp_max(LONGEST_MEMORY)
+        return albedo.clamp(DIM, BRIGHT), weight.clamp_max(LONGEST_COLOUR)

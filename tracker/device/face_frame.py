@@ -30,8 +30,7 @@ from tracker.face.model import FaceModel
 from tracker.face.regions import triangle_regions
 from tracker.kernels.imm import STARTED
 from tracker.kernels.portray import DIRECTIONS, SPREAD
-from tracker.refine.compare import SIDE_PX, borne_out, frontal_areas
-from tracker.refine.identity import LONGEST_MEMORY
+from tracker.refine.compare import LONGEST_IDENTITY, SIDE_PX, borne_out, frontal_areas
 from tracker.refine.sharpen import RefineSettings
 from tracker.regress.outputs import CROP_PX, ROI_SIDE_MM
 from tracker.smooth.dynamics import Dynamics, dynamics_of
@@ -191,6 +190,6 @@ class _Seen:
 def _remember_identity(mine: Memory, lifted: Lifted) -> Memory:
     """Fold each look's code into the running mean (`refine.identity`)."""
     weight = lifted.trust.double().mean(1, keepdim=True).clamp_min(LEAST_TRUST)
-    total = (mine.identity_weight + weight).clamp_max(LONGEST_MEMORY)
+    total = (mine.identity_weight + weight).clamp_max(LONGEST_IDENTITY)
     identity = mine.identity + (weight / total).float() * (lifted.identity - mine.identity)
     return replace(mine, identity=identity, identity_weight=total)

@@ -17,15 +17,10 @@ from tracker.device.pose import LOG_STD, Lifted, Pose
 from tracker.device.smooth import Look, Smooth, Smoothed
 from tracker.face.expression import REGIONS
 from tracker.kernels.follow import Filter, Followed, Sample
-from tracker.kernels.heads import NUMBERS, STARTS, Seen, Shape
+from tracker.kernels.heads import Seen, Shape
 from tracker.kernels.imm import state_size
 from tracker.kernels.portray import AFTER_MESH
-from tracker.refine.fit import DEPTH_SHARE, FURTHEST, HALF_TRUST, PLAUSIBLE_LOG_SCALE
-from tracker.regress.outputs import ROI_CENTRE_MM, ROI_SIDE_MM, SLICES
-
-_PARTS = {"moving": "expression", "lasting": "identity", "offset": "centre", "log_std": "expression_log_std",
-          "points": "guides", "points_log_std": "guides_log_std"}  # fmt: skip
-"""What the student calls the parts that the kernel has other names for."""
+from tracker.refine.fit import LIFT_NUMBERS, PART_STARTS
 
 
 class FusedLift:
@@ -34,15 +29,12 @@ class FusedLift:
     def __init__(self, batch: int, mesh: Mesh, heads: Callable[[Tensor, Shape, Seen], None]) -> None:
         self._heads, device = heads, mesh.device
         moving, points = len(mesh.expression), len(mesh.guides)
-        starts = [SLICES[_PARTS.get(name, name)].start for name in STARTS]
-        numbers = [ROI_SIDE_MM, *ROI_CENTRE_MM, HALF_TRUST, DEPTH_SHARE, FURTHEST, PLAUSIBLE_LOG_SCALE]
-        assert len(numbers) == len(NUMBERS)
         basis = mesh.guides_basis.float().view(-1, points, 3)
         mean, rest = mesh.guides_mean.float().view(points, 3), mesh.guides_rest.float()
         self._shape = Shape(
             plain.lent(mean), plain.lent(basis), plain.lent(rest), moving,
-            plain.lent(torch.tensor(starts, dtype=torch.int32, device=device)),
-            plain.lent(torch.tensor(numbers, dtype=torch.float64, device=device)),
+            plain.lent(torch.tensor(PART_STARTS, dtype=torch.int32, device=device)),
+            plain.lent(torch.tensor(LIFT_NUMBERS, dtype=torch.float64, device=device)),
         )  # fmt: skip
 
         def room(*shape: int, dtype: torch.dtype = torch.float32) -> Tensor:

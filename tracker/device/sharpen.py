@@ -17,7 +17,7 @@ from tracker.device.pose import Pose
 from tracker.device.rotation import Rotations
 from tracker.kernels.gauss_newton import Problem, Solution
 from tracker.kernels.linearize import POSE, Balance
-from tracker.refine.compare import SIDE_PX, Comparer
+from tracker.refine.compare import BEFORE_PX, SIDE_PX
 from tracker.refine.sharpen import DAMPING, ROBUST
 from tracker.refine.terms import PARAMETERS, LandmarkTerm, PhotometricTerm, PriorTerm
 from tracker.regress.outputs import SLICES
@@ -68,7 +68,7 @@ class Sharpen:
 
     def _evaluate(self, vector: Tensor, pose: Pose, compare: Compare) -> None:
         """Fill the problems' rows."""
-        about_px = torch.nn.functional.pad(pose.center_px, (0, 1), value=Comparer.before_px).float()
+        about_px = torch.nn.functional.pad(pose.center_px, (0, 1), value=BEFORE_PX).float()
         offsets = vector[:, SLICES["guides"]].view(len(vector), -1, 3)[:, :, :2]
         std_px = vector[:, SLICES["guides_log_std"]].exp() * SIDE_PX
         view = (pose.scale[..., None] * pose.rotation[:, :2]).float().contiguous()

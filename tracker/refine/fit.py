@@ -1,16 +1,14 @@
 """Turn what the network said about a crop into a head in front of the camera.
 
-Given a guess it looks at no pixel (see `compare`). The `lift` kernel clips the coefficients to what they mean and
-carries the pose that the network regresses to the source picture; the `align` kernel then replaces that pose by the one
-that puts the face model's own points where the network points at them. It
-knows neither frames nor sockets.
+Given a guess it looks at no pixel (see `compare`). The `locate` kernel clips the coefficients to what they mean,
+carries the pose that the network regresses to the source picture, and replaces it by the one that puts the face model's
+own points where the network points at them. It knows neither frames nor sockets.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
@@ -18,9 +16,9 @@ from tracker.detect.roi import Roi
 from tracker.face.model import FaceModel
 from tracker.face.parameters import Face
 from tracker.face.topology import GUIDES
-from tracker.kernels.align import Align
 from tracker.kernels.backend import choose
-from tracker.kernels.lift import NUMBERS, Lift, Parts
+from tracker.kernels.heads import STARTS, Shape
+from tracker.kernels.locate import NUMBERS, Locate
 from tracker.regress.guides import guides_at_rest
 from tracker.regress.outputs import ROI_CENTRE_MM, ROI_SIDE_MM, SLICES
 from tracker.regress.regressor import Guess
@@ -35,12 +33,13 @@ DEPTH_SHARE = 0.3
 # From here to the regions' the logarithms of the standard deviations stand together in the vector.
 _LOG_STD = SLICES["expression_log_std"].start
 _STD_COUNT = SLICES["region_log_std"].stop - _LOG_STD
-_IDENTITY, _GUIDES, _GUIDES_STD = SLICES["identity"], SLICES["guides"], SLICES["guides_log_std"]
 _OTHER_STD = slice(52, 56)  # identity, rotation, centre, log scale
-_PARTS = Parts(
-    SLICES["expression"].start, SLICES["rotation"].start, SLICES["centre"].start, SLICES["log_scale"].start, _LOG_STD,
-    ROI_SIDE_MM, ROI_CENTRE_MM, HALF_TRUST,
-)  # fmt: skip
+_PARTS = {"moving": "expression", "lasting": "identity", "offset": "centre", "log_std": "expression_log_std",
+          "points": "guides", "points_log_std": "guides_log_std"}  # fmt: skip
+"""What the student calls the parts that the kernels have other names for."""
+PART_STARTS = tuple(SLICES[_PARTS.get(name, name)].start for name in STARTS)
+LIFT_NUMBERS = (ROI_SIDE_MM, *ROI_CENTRE_MM, HALF_TRUST, DEPTH_SHARE, FURTHEST, PLAUSIBLE_LOG_SCALE)
+"""Both as `kernels.heads.Shape` takes them."""
 assert _STD_COUNT == 52 + 4 + 5
 
 
@@ -75,45 +74,22 @@ class Fit:
     plausible: bool
     """False where size or place contradict the square: the guess is not to be followed."""
 
-    def within(self, roi: Roi, side_px: int) -> tuple[np.ndarray, np.ndarray, float]:
-        """Rotation, centre and px per mm as a crop of that square sees the head, the crop `side_px` wide."""
-        cos, sin, zoom = math.cos(roi.roll_rad), math.sin(roi.roll_rad), side_px / roi.side_px
-        crop_from_picture = np.array([[cos, sin, 0.0], [-sin, cos, 0.0], [0.0, 0.0, 1.0]])
-        aside = self.center_px - (roi.x_px, roi.y_px)
-        center_px = zoom * crop_from_picture[:2, :2] @ aside + side_px / 2
-        return crop_from_picture @ self.rotation, center_px, self.scale_px_per_mm * zoom
-
-    def placed(
-        self, roi: Roi, side_px: int, rotation: np.ndarray, center_px: np.ndarray, scale: float, **others: Any
-    ) -> Fit:  # fmt: skip
-        """The same head with the pose that a crop of that square sees (undoes `within`), and `others` replaced."""
-        cos, sin, zoom = math.cos(roi.roll_rad), math.sin(roi.roll_rad), roi.side_px / side_px
-        picture_from_crop = np.array([[cos, -sin, 0.0], [sin, cos, 0.0], [0.0, 0.0, 1.0]])
-        middle = zoom * picture_from_crop[:2, :2] @ (center_px - side_px / 2)
-        return replace(
-            self, rotation=picture_from_crop @ rotation, center_px=middle + (roi.x_px, roi.y_px),
-            scale_px_per_mm=scale * zoom, **others,
+    def seen_as(self, expression: np.ndarray, region_confidence: np.ndarray, pose: np.ndarray) -> Fit:
+        """The same head as its pixels showed it; `pose` is that of `kernels.resemble`, trust included."""
+        scale, trust = pose[11:].tolist()
+        return Fit(
+            self.track_id, expression, self.identity, pose[:9].reshape(3, 3), pose[9:11], scale, self.presence,
+            region_confidence, trust, self.expression_std, self.identity_std, self.rotation_std_rad,
+            self.centre_std_px, self.log_scale_std, self.plausible,
         )  # fmt: skip
 
     def roi(self) -> Roi:
         """The square to look at in the next frame."""
-        return _square(self.rotation, self.center_px, self.scale_px_per_mm)
-
-
-def _square(rotation: np.ndarray, center_px: np.ndarray, scale_px_per_mm: float) -> Roi:
-    """Around a head of that pose."""
-    (a, b, c), (d, e, f), _ = rotation.tolist()
-    u, v, w = ROI_CENTRE_MM
-    x_px, y_px = center_px.tolist()
-    x_px, y_px = x_px + scale_px_per_mm * (a * u + b * v + c * w), y_px + scale_px_per_mm * (d * u + e * v + f * w)
-    return Roi(x_px, y_px, scale_px_per_mm * ROI_SIDE_MM, math.atan2(d - b, a + e))
-
-
-def _plausible(found: Roi, looked_at: Roi) -> bool:
-    """Is that about the size and the place of the square in which it was seen?"""
-    away = math.hypot(found.x_px - looked_at.x_px, found.y_px - looked_at.y_px)
-    ratio = found.side_px / looked_at.side_px
-    return away < FURTHEST * looked_at.side_px and abs(math.log(max(ratio, 1e-9))) < PLAUSIBLE_LOG_SCALE
+        (a, b, c), (d, e, f), _ = self.rotation.tolist()
+        (u, v, w), scale = ROI_CENTRE_MM, self.scale_px_per_mm
+        x_px, y_px = self.center_px.tolist()
+        x_px, y_px = x_px + scale * (a * u + b * v + c * w), y_px + scale * (d * u + e * v + f * w)
+        return Roi(x_px, y_px, scale * ROI_SIDE_MM, math.atan2(d - b, a + e))
 
 
 def unseen(fit: Fit, face: Face) -> Fit:
@@ -127,37 +103,29 @@ def unseen(fit: Fit, face: Face) -> Fit:
 class Refiner:
     """Guess to fit, with buffers for `slots` faces. Where no pose follows from the guides, the regressed one stays."""
 
-    def __init__(self, slots: int, model: FaceModel, lift: Lift | None = None, align: Align | None = None) -> None:
-        self._lift, self._align = lift or choose().lift, align or choose().align
-        self._starts, self._constants = _PARTS.starts(), _PARTS.constants()
-        at = list(GUIDES)
-        self._mean, self._rest = np.ascontiguousarray(model.mean_mm[at], np.float32), guides_at_rest(model)
+    def __init__(self, slots: int, model: FaceModel, locate: Locate | None = None) -> None:
+        self._locate, at = locate or choose().locate, list(GUIDES)
         basis = np.concatenate([model.expression_mm[:, at], model.identity_mm[:, at]])  # in the order of the buffers
-        self._basis = np.ascontiguousarray(basis, np.float32)
+        self._shape = Shape(
+            np.ascontiguousarray(model.mean_mm[at], np.float32), np.ascontiguousarray(basis, np.float32),
+            guides_at_rest(model), len(model.expression_mm), np.array(PART_STARTS, np.int32), np.array(LIFT_NUMBERS),
+        )  # fmt: skip
         self._buffers = [
             tuple(np.zeros(count, np.float32) for count in (len(basis), _STD_COUNT, 5)) for _ in range(slots)
         ]
 
     def __call__(self, guess: Guess, slot: int, track_id: int = 0) -> Fit:
         """Lift one guess. All of the fit but its pose is overwritten when its slot is used again."""
-        roi, output = guess.roi, guess.output
+        roi, numbers = guess.roi, np.empty(NUMBERS)
         coefficients, std, regions = self._buffers[slot]
-        expression, identity = coefficients[:52], coefficients[52:]
-        identity[:] = output[_IDENTITY]
-        numbers = np.empty(NUMBERS)
-        self._lift(
-            self._starts, self._constants, output, roi.x_px, roi.y_px, roi.side_px, roi.roll_rad, guess.presence,
-            expression, std, regions, numbers,
-        )  # fmt: skip
-        self._align(
-            self._mean, self._basis, coefficients, self._rest, output[_GUIDES], output[_GUIDES_STD], DEPTH_SHARE,
-            (roi.x_px, roi.y_px, roi.side_px, roi.roll_rad), numbers[:12],
+        plausible = self._locate(
+            guess.output, self._shape, (roi.x_px, roi.y_px, roi.side_px, roi.roll_rad), guess.presence, coefficients,
+            std, regions, numbers,
         )  # fmt: skip
         scale, trust = numbers[11:13].tolist()
-        rotation, center_px = numbers[:9].reshape(3, 3), numbers[9:11]
         identity_std, rotation_std, centre_std, scale_std = std[_OTHER_STD].tolist()
         return Fit(
-            track_id, expression, identity, rotation, center_px, scale,
+            track_id, coefficients[:52], coefficients[52:], numbers[:9].reshape(3, 3), numbers[9:11], scale,
             guess.presence, regions, trust, std[:52], identity_std, rotation_std, centre_std * roi.side_px, scale_std,
-            _plausible(_square(rotation, center_px, scale), roi),
+            plausible,
         )  # fmt: skip

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from tracker.face.expression import ARKIT_INDEX
 from tracker.kernels.linearize import POSE
 
@@ -52,12 +50,3 @@ class PriorTerm:
     """Of the network's standard deviation of a coefficient, since most of that is bias the pixels do not show."""
     least_std: float = 0.01
     """Of a coefficient."""
-
-    def stiffness(self, expression_std: np.ndarray, out: np.ndarray) -> None:
-        """Fill float32 [P] with one over the variances, from the coefficients' deviations float32 [52]."""
-        out[:3], out[3:5], out[5] = self.rotation_rad, self.place_px, self.log_scale
-        out[POSE:] = self.share * np.maximum(expression_std[_SHAPES], self.least_std)
-        np.power(out, -2, out=out)
-
-
-_SHAPES = np.array(SHAPES)

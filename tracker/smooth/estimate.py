@@ -48,8 +48,7 @@ _TRANSLATION, _TRANSLATION_RAW, _SPREAD = (
     slice(_MESH + start, _MESH + start + 3) for start in (TRANSLATION, TRANSLATION_RAW, SPREAD)
 )
 _LOG_SIZE = len(GROUP_OF)
-_PLACE, _TURN = slice(_LOG_SIZE + 1, _LOG_SIZE + 3), slice(_LOG_SIZE + 3, _LOG_SIZE + 6)
-"""In `Filtered.std`, behind the shapes."""
+"""In `Filtered.std`, behind the shapes; the place and the turn follow."""
 _GAZE = slice(_MESH + DIRECTIONS, _OUT)
 
 
@@ -101,9 +100,9 @@ class Estimator:
         self._camera[:] = camera.fx, camera.fy, camera.cx, camera.cy
         out = np.empty(_OUT, np.float32)
         # The network's errors, and what the filter cannot know: little while the face is seen, more and more without.
-        size_std, place_std, turn_std = filtered.std[_LOG_SIZE], filtered.std[_PLACE], filtered.std[_TURN]
-        place_std_mm = math.hypot(fit.centre_std_px / fit.scale_px_per_mm, INTER_OCULAR_MM * float(place_std.max()))
-        log_scale_std = math.hypot(fit.log_scale_std, float(size_std))
+        size_std, *place_std, turn_x, turn_y, turn_z = filtered.std[_LOG_SIZE:].tolist()
+        place_std_mm = math.hypot(fit.centre_std_px / fit.scale_px_per_mm, INTER_OCULAR_MM * max(place_std))
+        log_scale_std = math.hypot(fit.log_scale_std, size_std)
         self._portray(
             self._rest_of(fit.track_id), identity, self._model.expression_mm, filtered.expression, self._irises,
             filtered.rotation, filtered.center_px, filtered.scale_px_per_mm, fit.rotation, fit.center_px,
@@ -118,7 +117,7 @@ class Estimator:
             region_confidence=fit.region_confidence.copy(),
             deviation=Deviation(
                 np.hypot(fit.expression_std, filtered.std[:_LOG_SIZE]), fit.identity_std,
-                math.hypot(fit.rotation_std_rad, float(turn_std.max())), out[_SPREAD],
+                math.hypot(fit.rotation_std_rad, max(turn_x, turn_y, turn_z)), out[_SPREAD],
                 place_std_mm * filtered.scale_px_per_mm,
             ),
         )  # fmt: skip
