@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from tracker import large_pages
 from tracker.calibrate import CalibrateSettings, Calibrator
 from tracker.clock import monotonic_ns
 from tracker.detect.confirm import LOOKS, agreeing, nudged
@@ -302,10 +303,12 @@ def run(
     """Track and publish every frame of `source`, to its end. `on_frame` is called after each message has left.
 
     While it runs, what was loaded before is left out of garbage collection: a full one, rare as it is, would hold a
-    frame up for a tenth of a second only to find that libraries stay loaded.
+    frame up for a tenth of a second only to find that libraries stay loaded. Their memory goes into large pages.
     """
     started, frames, with_faces = monotonic_ns(), 0, 0
     gc.freeze()
+    if pipeline.device is None:  # a GPU's driver has memory of its own in here, not to be moved
+        large_pages.collapse()
     try:
         for frame, camera, faces in waited(pipeline, source):
             publisher.publish(header_of(frame, camera, publisher.source_id, pipeline.ahead_ns), faces)

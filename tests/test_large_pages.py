@@ -1,0 +1,54 @@
+"""Large pages: memory keeps what is in it, and where nothing can be done nothing is."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tracker import large_pages
+
+
+def large_kib() -> int:
+    """What of this process lies in large pages."""
+    rows = Path("/proc/self/smaps_rollup").read_text().splitlines()
+    return next(int(row.split()[1]) for row in rows if row.startswith("AnonHugePages"))
+
+
+@pytest.mark.skipif(not large_pages.MAPS.is_file(), reason="no Linux")
+def test_memory_in_use_moves_and_keeps_what_is_in_it() -> None:
+    rng = np.random.default_rng(0)
+    held = [rng.integers(0, 256, 6 << 20, np.uint8) for _ in range(3)]
+    wanted = [array.copy() for array in held]
+    before = large_kib()
+    moved = large_pages.collapse()
+    assert all(np.array_equal(one, other) for one, other in zip(held, wanted, strict=True))
+    assert moved % large_pages.LARGE == 0
+    if not moved:
+        pytest.skip("this kernel has no large pages, or none left")
+    assert large_kib() > before or large_kib() * 1024 >= moved, "what has moved lies there"
+
+
+@pytest.mark.skipif(not large_pages.MAPS.is_file(), reason="no Linux")
+def test_what_is_hardly_used_stays_small() -> None:
+    sparse = np.empty(64 << 20, np.uint8)
+    sparse[:: 1 << 20] = 1
+    start, size = sparse.ctypes.data, sparse.nbytes
+    large_pages.collapse()
+    resident = 0
+    lines = iter(Path("/proc/self/smaps").read_text().splitlines())
+    for line in lines:
+        if "-" in line.split()[0] and int(line.split("-")[0], 16) <= start < int(line.split()[0].split("-")[1], 16):
+            resident = next(int(row.split()[1]) for row in lines if row.startswith("Rss"))
+            break
+    assert resident * 1024 < size / 2
+
+
+def test_elsewhere_nothing_happens(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(sys, "platform", "darwin")
+    assert large_pages.collapse() == 0
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.setattr(large_pages, "MAPS", tmp_path / "none")
+    assert large_pages.collapse() == 0
