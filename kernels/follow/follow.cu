@@ -29,8 +29,8 @@
 #define FOLLOW 1
 #define EASE 2
 #define USUAL_SECONDS (1.0 / 30.0)
-#define SLOWEST 2.0
-#define FAR 2.0
+#define SLOWEST 1.3
+#define FAR 1.0
 #define TINY 1e-30
 #define PACE_SECONDS 1.0
 #define LONGEST_SECONDS 0.1

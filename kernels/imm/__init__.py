@@ -62,8 +62,8 @@ far it may be from what is given."""
 TRUST, FOLLOW, EASE = 0, 1, 2
 """Rows of `traits`."""
 TRAITS = 3
-USUAL_SECONDS, SLOWEST = 1 / 30, 2.0
-FAR, TINY = 2.0, 1e-30
+USUAL_SECONDS, SLOWEST = 1 / 30, 1.3
+FAR, TINY = 1.0, 1e-30
 """Deviations of the estimate: what is told and is so far away from it is eased half as much."""
 PACE_SECONDS, LONGEST_SECONDS = 1.0, 0.1
 """Over how long the mean step is taken, and how much a gap counts in it."""
