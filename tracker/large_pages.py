@@ -22,7 +22,7 @@ MAPS = Path("/proc/self/maps")
 
 
 def collapse() -> int:
-    """Move what fits; returns for how many bytes that went well. Takes some milliseconds per large page, once."""
+    """Move what fits; returns how many bytes lie there now. Takes some milliseconds per large page, once."""
     if not sys.platform.startswith("linux") or not MAPS.is_file():
         return 0
     library, moved = ctypes.CDLL(None), 0
