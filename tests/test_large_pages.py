@@ -6,7 +6,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from tracker import large_pages
@@ -38,19 +37,38 @@ def test_memory_in_use_moves_and_keeps_what_is_in_it() -> None:
     assert after_kib - before_kib > 8 << 10 and after_kib << 10 >= moved
 
 
+HARDLY = """
+import ctypes, mmap, pathlib
+from tracker import large_pages
+
+def resident_kib(at):
+    inside = False
+    for line in pathlib.Path("/proc/self/smaps").read_text().splitlines():
+        head = line.split()[0]
+        if "-" in head and not head.endswith(":"):
+            low, high = (int(text, 16) for text in head.split("-"))
+            inside = low <= at < high
+        elif inside and head == "Rss:":
+            return int(line.split()[1])
+
+sparse = mmap.mmap(-1, 64 << 20, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+at = ctypes.addressof(ctypes.c_char.from_buffer(sparse))
+for place in range(0, 64 << 20, 1 << 20):
+    sparse[place] = 1
+before = resident_kib(at)
+large_pages.collapse()
+print(before, resident_kib(at))
+"""
+
+
 @pytest.mark.skipif(not large_pages.MAPS.is_file(), reason="no Linux")
 def test_what_is_hardly_used_stays_small() -> None:
-    sparse = np.empty(64 << 20, np.uint8)
-    sparse[:: 1 << 20] = 1
-    start, size = sparse.ctypes.data, sparse.nbytes
-    large_pages.collapse()
-    resident = 0
-    lines = iter(Path("/proc/self/smaps").read_text().splitlines())
-    for line in lines:
-        if "-" in line.split()[0] and int(line.split("-")[0], 16) <= start < int(line.split()[0].split("-")[1], 16):
-            resident = next(int(row.split()[1]) for row in lines if row.startswith("Rss"))
-            break
-    assert resident * 1024 < size / 2
+    done = subprocess.run([sys.executable, "-c", HARDLY], capture_output=True, text=True, timeout=60, check=True)
+    before_kib, after_kib = map(int, done.stdout.split())
+    assert before_kib > 0
+    if before_kib > 8 << 10:
+        pytest.skip("this kernel takes large pages for whatever is touched")
+    assert after_kib == before_kib
 
 
 def test_elsewhere_nothing_happens(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
