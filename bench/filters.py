@@ -144,7 +144,7 @@ def running_average(trace: Trace, keep: float) -> Trace:
 
 _CALM = (0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
 METHODS = (
-    Method("Facewire", (0.25, 0.5, 0.7, 1.0, 1.5, 2.0, 4.0, 6.0, 10.0, 18.0), 1.0, ours),
+    Method("Facewire", (0.25, 0.5, 0.7, 1.0, 1.5, 2.0, 4.0, 6.0, 10.0, 12.0, 18.0), 1.0, ours),
     Method("One-Euro", _CALM, 1.0, one_euro),
     Method("One-Euro, sluggish", _CALM, 1.0, partial(one_euro, eager=0.2)),
     Method("One-Euro, eager", _CALM, 1.0, partial(one_euro, eager=5.0)),
