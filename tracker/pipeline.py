@@ -305,10 +305,10 @@ def run(
     While it runs, what was loaded before is left out of garbage collection: a full one, rare as it is, would hold a
     frame up for a tenth of a second only to find that libraries stay loaded. Their memory goes into large pages.
     """
-    started, frames, with_faces = monotonic_ns(), 0, 0
     gc.freeze()
     if pipeline.device is None:  # a GPU's driver has memory of its own in here, not to be moved
         large_pages.collapse()
+    started, frames, with_faces = monotonic_ns(), 0, 0
     try:
         for frame, camera, faces in waited(pipeline, source):
             publisher.publish(header_of(frame, camera, publisher.source_id, pipeline.ahead_ns), faces)

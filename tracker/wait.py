@@ -108,6 +108,6 @@ class _Corrector:
                 known.append((at, after[0]))
                 shares = after[2]
         ease = self._eased.setdefault(face.track_id, Ease(self._settings))
-        better = ease(kept(self._hindsight(then, seconds, known, shares)), shares, seconds)
+        better = ease(self._hindsight(then, seconds, known, shares), shares, seconds)
         made = self._estimator(fit, better, face.identity, moment.camera, face.lighting, face.state)
         return self._calibrator(made)

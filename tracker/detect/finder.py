@@ -102,22 +102,22 @@ class Finder:
         self._refused = [(roi, since) for roi, since in self._refused if self._frames - since < REFUSED_FRAMES]
         room = len(self.tracks) < self.settings.max_faces
         if room and (not self.tracks or self._frames % self.settings.detect_every == 0):
-            found = self._detector(frame)
-            if self._frames == 1 and len(found) < self.settings.max_faces:
-                # A stream begins but once; the tiles' turns would take seconds.
-                found = self._detector.thorough(frame)
-            elif not any(self._is_new(detection) for detection in found):
+            # A stream begins but once, and the tiles' turns would take seconds.
+            found = self._detector(frame) if self._frames > 1 else self._everywhere(frame)
+            if self._frames > 1 and not any(self._is_new(detection) for detection in found):
                 found = self._detector.next_tile(frame)
             self._open(found)
         return self.tracks
 
     def thorough(self, frame: Frame) -> list[Track]:
         """For an image of its own: everything the whole frame and all its tiles show."""
-        found = self._detector(frame)
-        if len(found) < self.settings.max_faces:
-            found = self._detector.thorough(frame)
-        self._open(found)
+        self._open(self._everywhere(frame))
         return self.tracks
+
+    def _everywhere(self, frame: Frame) -> list[Detection]:
+        """What the whole frame shows, and while that leaves room what its tiles do."""
+        found = self._detector(frame)
+        return found if len(found) >= self.settings.max_faces else self._detector.thorough(frame)
 
     def elsewhere(self, frame: Frame, missed: Iterable[Track]) -> list[Track]:
         """Those of the missed tracks for which the detector knows another place: look again there, in this frame."""
