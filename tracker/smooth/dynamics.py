@@ -25,14 +25,14 @@ HEAD = len(EXPRESSION_GROUPS)
 # comes from the face, the light and the pose.
 NOISE_SHARE = {"lids": 0.066, "gaze": 0.077, "brows": 0.077, "mouth": 0.022, "jaw": 0.022, "cheeks": 0.022}
 TRANSLATION_SHARE, ROTATION_SHARE = 0.14, 0.07
-LIDS_TRAITS, SHAPES_TRAITS, HEAD_TRAITS = (0.036, 0.25, 0.0), (0.036, 0.25, 4.0), (0.05, 6.8, 8.0)
+LIDS_TRAITS, SHAPES_TRAITS, HEAD_TRAITS = (0.036, 0.25, 0.0), (0.036, 0.25, 2.0), (0.05, 6.8, 4.0)
 """Trust, follow and ease: a head's pose trembles more while it moves or talks than at rest, shapes do not. Lids are not
 eased: of a blink of two frames nothing is to be lost."""
 LATE_SECONDS = 0.005
 """For every 1 of calm above 1. More noise than `MOST_NOISE` would calm no further, since what is left then is how soon
 a still face is believed to be still; and lids would take a blink for noise."""
 MOST_NOISE, MOST_NOISE_OF_LIDS = 2.0, 1.0
-RATES = np.array([[0.0, 5.7e-06, 0.0004], [1e-05, 0.0, 0.014], [0.79, 3.1e-06, 0.0]])
+RATES = np.array([[0.0, 5.7e-06, 0.0004], [0.3, 0.0, 0.014], [0.79, 3.1e-06, 0.0]])
 COASTING_MEMORY_SECONDS = 0.12
 """A head that is lost from sight mostly stops, or has gone elsewhere: its speed is forgotten sooner."""
 LIMITS = np.array([0.0, 1.0, INTER_OCULAR_MM, 0.48, 0.15, 8.0])

@@ -12,12 +12,15 @@ import numpy as np
 
 from tracker.face.expression import GROUP_OF
 from tracker.face.pose import exp_so3, log_so3
-from tracker.kernels.imm import EASE, FAR, LONGEST_SECONDS, PACE_SECONDS, SLOWEST, TINY, USUAL_SECONDS
+from tracker.kernels.imm import EASE, LONGEST_SECONDS, PACE_SECONDS, SLOWEST, TINY, USUAL_SECONDS
 from tracker.smooth.dynamics import INTER_OCULAR_MM, dynamics_of
 from tracker.smooth.settings import SmoothSettings
 from tracker.smooth.track_filter import Filtered
 
 _E = len(GROUP_OF)
+FAR = 3.0
+"""Deviations; the kernel's own is 1. Estimates that later frames had a say in are surer, but no calmer: the filter that runs
+backwards has seen a few frames only."""
 
 
 class Ease:
