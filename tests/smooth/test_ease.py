@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from tracker.face.pose import exp_so3, log_so3
+from tracker.kernels.imm import FAR
 from tracker.smooth import SmoothSettings, TrackFilter
 from tracker.smooth.dynamics import as_estimated, dynamics_of
 from tracker.smooth.ease import Ease
@@ -39,7 +40,7 @@ def fits(count: int) -> list[Fit]:
 def test_it_is_what_the_kernel_tells(step: float) -> None:
     settings = SmoothSettings()
     inside, bare = TrackFilter(settings), TrackFilter(settings, constants=as_estimated(dynamics_of(settings)))
-    ease, off = Ease(settings), []
+    ease, off = Ease(settings, far=FAR), []
     for k, fit in enumerate(fits(110)):
         wanted, estimate = inside(fit, k * step), kept(bare(fit, k * step))
         told = ease(estimate, bare.shares, k * step)
@@ -57,7 +58,7 @@ def test_the_first_one_is_told_as_it_is_and_so_is_what_comes_after_a_gap_or_from
     ease, track = Ease(settings), TrackFilter(settings)
     still = np.tile([1.0, 0.0, 0.0], (7, 1))
     assert ease(one := kept(track(first, 0.0)), still, 0.0) is one
-    near, far = replace(one, center_px=one.center_px + 0.1), replace(one, center_px=one.center_px + 9)
+    near, far = replace(one, center_px=one.center_px + 0.1), replace(one, center_px=one.center_px + 20)
     assert ease(near, still, 0.033).center_px[0] < one.center_px[0] + 0.03
-    assert ease(far, still, 0.067).center_px[0] > one.center_px[0] + 8
+    assert ease(far, still, 0.067).center_px[0] > one.center_px[0] + 18
     assert ease(near, still, 0.067 + settings.gap_seconds + 0.01) is near

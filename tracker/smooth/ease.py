@@ -19,16 +19,17 @@ from tracker.smooth.track_filter import Filtered
 
 _E = len(GROUP_OF)
 FAR = 3.0
-"""Deviations; the kernel's own is 1. Estimates that later frames had a say in are surer, but no calmer: the filter that runs
-backwards has seen a few frames only."""
+"""Deviations; the kernel's own is 1. Estimates that later frames had a say in are surer, but no calmer: the filter that
+runs backwards has seen a few frames only."""
 
 
 class Ease:
     """What was told of one track last."""
 
-    def __init__(self, settings: SmoothSettings) -> None:
+    def __init__(self, settings: SmoothSettings, far: float = FAR) -> None:
         of = dynamics_of(settings)
         self._ease, self._groups, self._gap_seconds = of.traits[EASE], of.groups, settings.gap_seconds
+        self._far = far
         self._told: Filtered | None = None
         self._seconds, self._pace = 0.0, USUAL_SECONDS
 
@@ -47,7 +48,7 @@ class Ease:
         place = (estimate.center_px - told.center_px) / (INTER_OCULAR_MM * estimate.scale_px_per_mm)
         way = np.concatenate([estimate.expression - told.expression, [size], place, turn])
         ease = (self._ease * shares[:, 0] ** 4)[self._groups] * slower**3
-        ease /= 1 + way**2 / (FAR**2 * np.square(estimate.std, dtype=np.float64) + TINY)
+        ease /= 1 + way**2 / (self._far**2 * np.square(estimate.std, dtype=np.float64) + TINY)
         nearer = 1 / (1 + ease)
         self._told = replace(
             estimate,
