@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numba
+from numba.core.caching import FunctionCache, IndexDataCacheFile
 
+_NOT_COMPILED = ("_triton", "_cupy", "reference", "cases")
 _NOBODY_ELSE: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 part = numba.njit(error_model="numpy", **_NOBODY_ELSE)
 """Decorator of functions that are called by compiled ones only, and become part of them."""
@@ -28,26 +30,38 @@ def compiled(*signatures: Any) -> Callable[[Callable[..., Any]], Any]:
     """
 
     def decorate(function: Callable[..., Any]) -> Any:
-        options: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
+        kernel = numba.njit(nogil=True, error_model="numpy")(function)
         try:
-            return numba.njit(list(signatures), cache=True, **options)(function)
+            kernel._cache = _Kept(function)
         except RuntimeError as error:
             if "cannot cache" not in str(error):
                 raise
-            return numba.njit(list(signatures), **options)(function)
+        for signature in signatures:
+            kernel.compile(signature)
+        kernel.disable_compile()
+        return kernel
 
     return decorate
 
 
-def sources(*modules: ModuleType) -> str:
-    """A digest of what these modules say.
+class _Kept(FunctionCache):  # type: ignore[misc]
+    """Machine code that is kept for as long as no kernel's source changes.
 
-    Numba keeps a function's machine code for as long as its own file is the same, though the code of others has become
-    part of it. Beside that it looks at what a closure holds: there such a function should have this.
+    Numba by itself looks at the function's own file only, though constants and functions of others become part of it.
     """
-    digest = hashlib.sha256()
-    for module in modules:
-        digest.update(Path(str(module.__file__)).read_bytes())
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        super().__init__(function)
+        self._cache_file = IndexDataCacheFile(self._cache_path, self._impl.filename_base, _sources())
+
+
+@cache
+def _sources() -> str:
+    """A digest of everything that may become machine code here."""
+    folder, digest = Path(__file__).parent, hashlib.sha256()
+    for path in sorted(folder.rglob("*.py")):
+        if not path.name.startswith(_NOT_COMPILED):
+            digest.update(path.read_bytes())
     return digest.hexdigest()
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from numba import boolean, float32, float64, int32, int64, types
 
 from tracker.kernels.align import _numba as align_
-from tracker.kernels.compiled import compiled, part, sources
+from tracker.kernels.compiled import compiled, part
 from tracker.kernels.heads import Shape
 from tracker.kernels.lift import _numba as lift_
 
@@ -28,34 +28,25 @@ def _plausible(numbers, pose, x, y, side):
     return np.sqrt(u * u + v * v) < numbers[6] * side and abs(np.log(ratio)) < numbers[7]
 
 
-def _joined(stamp):
-    """The compiled function. Numba looks at what a closure holds when it asks for kept code."""
-
-    @compiled(
-        boolean(
-            _F1, _F2, _F3, _F2, int64, _STARTS, _NUMBERS, float64, float64, float64, float64, float64, float32[::1],
-            float32[::1], float32[::1], float64[::1],
-        )
-    )  # fmt: skip
-    def locate(
-        vector, mean, basis, rest, moving, starts, numbers, x, y, side, roll, presence, coefficients, std, trust, out
-    ):  # fmt: skip
-        """Fill the last four; returns whether the pose is plausible."""
-        stamp  # noqa: B018
-        for k in range(moving, coefficients.size):
-            coefficients[k] = vector[starts[1] + k - moving]
-        parts = np.empty(5, np.int64)
-        parts[0], parts[1], parts[2], parts[3], parts[4] = starts[0], starts[2], starts[3], starts[4], starts[6]
-        lift(parts, numbers[:5], vector, x, y, side, roll, presence, coefficients[:moving], std, trust, out)
-        count = len(mean)
-        align(mean, basis, coefficients, rest, vector[starts[7] : starts[7] + 3 * count],
-              vector[starts[8] : starts[8] + count], numbers[5], x, y, side, roll, out[:12])  # fmt: skip
-        return _plausible(numbers, out, x, y, side)
-
-    return locate
-
-
-locate = _joined(sources(lift_, align_))
+@compiled(
+    boolean(
+        _F1, _F2, _F3, _F2, int64, _STARTS, _NUMBERS, float64, float64, float64, float64, float64, float32[::1],
+        float32[::1], float32[::1], float64[::1],
+    )
+)  # fmt: skip
+def locate(
+    vector, mean, basis, rest, moving, starts, numbers, x, y, side, roll, presence, coefficients, std, trust, out
+):  # fmt: skip
+    """Fill the last four; returns whether the pose is plausible."""
+    for k in range(moving, coefficients.size):
+        coefficients[k] = vector[starts[1] + k - moving]
+    parts = np.empty(5, np.int64)
+    parts[0], parts[1], parts[2], parts[3], parts[4] = starts[0], starts[2], starts[3], starts[4], starts[6]
+    lift(parts, numbers[:5], vector, x, y, side, roll, presence, coefficients[:moving], std, trust, out)
+    count = len(mean)
+    align(mean, basis, coefficients, rest, vector[starts[7] : starts[7] + 3 * count],
+          vector[starts[8] : starts[8] + count], numbers[5], x, y, side, roll, out[:12])  # fmt: skip
+    return _plausible(numbers, out, x, y, side)
 
 
 def join(

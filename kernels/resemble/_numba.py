@@ -13,10 +13,9 @@ import numpy as np
 from numba import float32, float64, int64, types
 from numba.np.unsafe.ndarray import to_fixed_tuple
 
-from tracker.kernels import addresses
 from tracker.kernels.addresses import doubles, floats, ints, octets
 from tracker.kernels.align import _numba as align_
-from tracker.kernels.compiled import compiled, part, sources
+from tracker.kernels.compiled import compiled, part
 from tracker.kernels.gauss_newton import _numba as gauss_newton_
 from tracker.kernels.halve import _numba as halve_
 from tracker.kernels.linearize import POSE
@@ -27,7 +26,6 @@ from tracker.kernels.project import _numba as project_
 from tracker.kernels.rasterize import _numba as rasterize_
 from tracker.kernels.relight import _numba as relight_
 from tracker.kernels.resemble import LOOKS, Look, Memory, Resembled, Rules
-from tracker.kernels.resemble import _numba_parts as parts
 from tracker.kernels.resemble._numba_parts import (
     bear_out,
     cut_out,
@@ -43,10 +41,6 @@ from tracker.kernels.resemble._numba_parts import (
 from tracker.kernels.resemble.room import ROWS_AT_ONCE, Kept, Known, Seen, Sizes
 from tracker.kernels.shade import _numba as shade_
 
-_JOINED = (
-    addresses, align_, gauss_newton_, halve_, linearize_, morph_, normals_, project_, rasterize_, relight_, shade_,
-    parts,
-)  # fmt: skip
 morph, project, normals, halve = morph_.morph, project_.project, normals_.normals, halve_.halve
 rasterize, relight, shade = rasterize_.rasterize, relight_.relight, shade_.shade
 linearize, solve, turn = linearize_.linearize, gauss_newton_.solve, align_._turn
@@ -209,58 +203,49 @@ _IN1, _IN3 = (types.Array(float32, rank, "C", readonly=True) for rank in (1, 3))
 _PLACE, _TURN = (types.Array(float64, rank, "C", readonly=True) for rank in (1, 2))
 
 
-def _joined(stamp):
-    """The compiled function. Numba looks at what a closure holds when it asks for kept code."""
-
-    @compiled(
-        int64(
-            int64[::1], _IN3, _IN1, _IN1, _IN1, _IN1, _IN1, _IN1, float64, _TURN, _PLACE, float64, float64, float64,
-            float64, float64, float32[::1], float32[::1], float64[::1],
-        )
+@compiled(
+    int64(
+        int64[::1], _IN3, _IN1, _IN1, _IN1, _IN1, _IN1, _IN1, float64, _TURN, _PLACE, float64, float64, float64,
+        float64, float64, float32[::1], float32[::1], float64[::1],
+    )
+)  # fmt: skip
+def resemble(
+    table, picture, offsets, log_std, given, std, lasting, said, trust, rotation, center, scale, x, y, side, roll,
+    moving, confidence, pose,
+):  # fmt: skip
+    """Fill the last three; returns how many triangles were refused."""
+    n = _Sizes(*to_fixed_tuple(table[_SIZES:], _COUNT))
+    rules = _Rules(*to_fixed_tuple(doubles(table, KNOWN.rules, (_RULES,)), _RULES))
+    tally, mean = doubles(table, KEPT.tally, (2,)), floats(table, KEPT.lasting, (n.lasting,))
+    looks, zoom = tally[_LOOKS], n.side / side
+    fresh = looks < rules.fresh
+    gathers = fresh or looks % rules.gather_every == 0
+    remember(lasting, mean, trust, rules.longest_lasting, tally)
+    if gathers:
+        morph(floats(table, KNOWN.mean, (n.vertices, 3)), floats(table, KNOWN.lasting, (n.lasting, n.vertices, 3)),
+              mean, floats(table, KEPT.rest, (n.vertices, 3)))  # fmt: skip
+    turned, place = doubles(table, SEEN.rotation, (3, 3)), doubles(table, SEEN.center, (3,))
+    cut_out(rotation, center, x, y, roll, zoom, n.side, turned, place)
+    _place(table, n, rules, given, scale * zoom)
+    refused = _draw(table, n, picture)
+    _light(table, n, rules, looks == 0)
+    _shade(table, n, np.float32(rules.softness * rules.softness))
+    if gathers:
+        _gather(table, n, rules, fresh)
+    tally[_LOOKS] += 1
+    keep(rotation, center, scale, pose)
+    pose[12] = bear_out(
+        said, floats(table, SEEN.error, (n.regions,)), ints(table, SEEN.pixels, (n.regions,)),
+        doubles(table, KNOWN.whole, (n.regions,)), scale * zoom, rules.clear, rules.covered, rules.vouches,
+        confidence,
     )  # fmt: skip
-    def resemble(
-        table, picture, offsets, log_std, given, std, lasting, said, trust, rotation, center, scale, x, y, side, roll,
-        moving, confidence, pose,
-    ):  # fmt: skip
-        """Fill the last three; returns how many triangles were refused."""
-        stamp  # noqa: B018
-        n = _Sizes(*to_fixed_tuple(table[_SIZES:], _COUNT))
-        rules = _Rules(*to_fixed_tuple(doubles(table, KNOWN.rules, (_RULES,)), _RULES))
-        tally, mean = doubles(table, KEPT.tally, (2,)), floats(table, KEPT.lasting, (n.lasting,))
-        looks, zoom = tally[_LOOKS], n.side / side
-        fresh = looks < rules.fresh
-        gathers = fresh or looks % rules.gather_every == 0
-        remember(lasting, mean, trust, rules.longest_lasting, tally)
-        if gathers:
-            morph(floats(table, KNOWN.mean, (n.vertices, 3)), floats(table, KNOWN.lasting, (n.lasting, n.vertices, 3)),
-                  mean, floats(table, KEPT.rest, (n.vertices, 3)))  # fmt: skip
-        turned, place = doubles(table, SEEN.rotation, (3, 3)), doubles(table, SEEN.center, (3,))
-        cut_out(rotation, center, x, y, roll, zoom, n.side, turned, place)
-        _place(table, n, rules, given, scale * zoom)
-        refused = _draw(table, n, picture)
-        _light(table, n, rules, looks == 0)
-        _shade(table, n, np.float32(rules.softness * rules.softness))
-        if gathers:
-            _gather(table, n, rules, fresh)
-        tally[_LOOKS] += 1
-        keep(rotation, center, scale, pose)
-        pose[12] = bear_out(
-            said, floats(table, SEEN.error, (n.regions,)), ints(table, SEEN.pixels, (n.regions,)),
-            doubles(table, KNOWN.whole, (n.regions,)), scale * zoom, rules.clear, rules.covered, rules.vouches,
-            confidence,
-        )  # fmt: skip
-        for k in range(n.moving):
-            moving[k] = given[k]
-        found, moves = _sharpen(table, n, rules, offsets, log_std, std, scale * zoom, moving)
-        if moves:
-            put_back(turned, place, x, y, roll, 1 / zoom, n.side, pose)
-            pose[11] = found / zoom
-        return refused
-
-    return resemble
-
-
-resemble = _joined(sources(*_JOINED))
+    for k in range(n.moving):
+        moving[k] = given[k]
+    found, moves = _sharpen(table, n, rules, offsets, log_std, std, scale * zoom, moving)
+    if moves:
+        put_back(turned, place, x, y, roll, 1 / zoom, n.side, pose)
+        pose[11] = found / zoom
+    return refused
 
 
 def join(memory: Memory, look: Look, out: Resembled) -> int:

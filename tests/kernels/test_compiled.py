@@ -1,55 +1,44 @@
-"""Kept machine code: what joins others is compiled anew when they have changed."""
+"""Kept machine code: good until a source that may be part of it changes."""
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
-from types import ModuleType
 
-from tracker.kernels.compiled import sources
+from tracker.kernels import compiled
 
-JOINED = """
+KERNEL = """
 from numba import int64
-from tracker.kernels.compiled import compiled, was_compiled
+from packed.compiled import compiled, was_compiled
+from packed.scale import FACTOR
 
 
-def joined(stamp):
-    @compiled(int64(int64))
-    def double(value):
-        stamp
-        return 2 * value
-
-    return double
-
-
-def made(stamp):
-    double = joined(stamp)
-    return double(21), was_compiled(double)
+@compiled(int64(int64))
+def scale(value):
+    return FACTOR * value
 """
 
 
-def module(path: Path, text: str) -> ModuleType:
-    path.write_text(text)
-    found = ModuleType(path.stem)
-    found.__file__ = str(path)
-    return found
+def test_machine_code_is_kept_until_what_became_part_of_it_changes(tmp_path: Path) -> None:
+    kernel = tmp_path / "packed/scale"
+    kernel.mkdir(parents=True)
+    shutil.copy(compiled.__file__, kernel.parent / "compiled.py")
+    (kernel.parent / "__init__.py").touch()
+    (kernel / "_numba.py").write_text(KERNEL)
 
+    def scaled() -> str:
+        script = (
+            f"import sys; sys.path.insert(0, {str(tmp_path)!r}); "
+            "from packed.scale._numba import scale, was_compiled; print(scale(21), was_compiled(scale))"
+        )
+        command = [sys.executable, "-B", "-c", script]  # sources of one size and second would pass for the same
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
-def test_the_digest_is_of_every_source(tmp_path: Path) -> None:
-    one, other = module(tmp_path / "one.py", "x = 1"), module(tmp_path / "other.py", "y = 1")
-    before = sources(one, other)
-    assert sources(one, other) == before != sources(one)
-    module(tmp_path / "other.py", "y = 2")
-    assert sources(one, other) != before
-
-
-def test_kept_code_is_of_the_sources_it_was_made_of(tmp_path: Path) -> None:
-    (tmp_path / "double.py").write_text(JOINED)
-
-    def made(stamp: str) -> str:
-        script = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); from double import made; print(*made({stamp!r}))"
-        done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-        return done.stdout.strip()
-
-    assert [made(stamp) for stamp in ("old", "old", "new", "new")] == ["42 True", "42 False", "42 True", "42 False"]
+    said = []
+    for factor, reference in ((2, "a"), (2, "a"), (3, "a"), (3, "b")):
+        (kernel / "__init__.py").write_text(f"FACTOR = {factor}")
+        (kernel / "reference.py").write_text(f"# {reference}")
+        said.append(scaled())
+    assert said == ["42 True", "42 False", "63 True", "63 False"]
