@@ -30,7 +30,7 @@ def compiled(*signatures: Any) -> Callable[[Callable[..., Any]], Any]:
     """
 
     def decorate(function: Callable[..., Any]) -> Any:
-        kernel = numba.njit(nogil=True, error_model="numpy")(function)
+        kernel: Any = numba.njit(nogil=True, error_model="numpy")(function)
         try:
             kernel._cache = _Kept(function)
         except RuntimeError as error:
@@ -44,7 +44,7 @@ def compiled(*signatures: Any) -> Callable[[Callable[..., Any]], Any]:
     return decorate
 
 
-class _Kept(FunctionCache):  # type: ignore[misc]
+class _Kept(FunctionCache):
     """Machine code that is kept for as long as no kernel's source changes.
 
     Numba by itself looks at the function's own file only, though constants and functions of others become part of it.
