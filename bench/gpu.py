@@ -11,10 +11,10 @@ It measures nothing itself; see `gates`, `replay` and `ends`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from tracker.bench.report import SPREAD_HEADERS, spread_cells, table
 from tracker.device.readiness import cuda_device, missing_packages, why_not_cuda
@@ -29,13 +29,13 @@ OUT = Path("bench/results/gpu.json")
 """Where the line goes when nothing else is said and the folder is there; none never overwrites a GPU's figures."""
 MEASURED, GATE_FAILED, NO_GPU = 0, 1, 3
 """Exit codes; 2 is a mistake in what was asked."""
-PARTS = (
-    "rasterize and shade by the batch", "forward and backward", "one render as a graph's replay",
-    "whole frames, p50 and p99, by the batch", "decoded on the GPU to received over ZeroMQ", "compute-sanitizer",
-)  # fmt: skip
+PICTURES = ("rasterize and shade by the batch", "forward and backward", "one render as a graph's replay")
+FRAMES = ("whole frames, p50 and p99, by the batch", "decoded on the GPU to received over ZeroMQ")
 """What needs a GPU."""
 SANITIZER = "compute-sanitizer --tool memcheck facewire bench gpu --gates-only"
+LONGEST_ERROR = 300
 Progress = Callable[[int, int, str], None]
+_Measured = TypeVar("_Measured")
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +104,7 @@ def _without(settings: Settings, reason: str, say: Progress) -> Result:
     gates += [faces_gate(on_processor, min(settings.frames, 60)), unseen_gate(on_processor)]
     say(2, 3, "kernels in Triton's interpreter")
     gates += interpreted_gates()
-    return Result(None, {}, tuple(gates), (), None, dict.fromkeys(PARTS, reason))
+    return Result(None, {}, tuple(gates), (), None, dict.fromkeys((*PICTURES, *FRAMES, "compute-sanitizer"), reason))
 
 
 def _on_gpu(settings: Settings, say: Progress) -> Result:
@@ -122,37 +122,84 @@ def _on_gpu(settings: Settings, say: Progress) -> Result:
     from tracker.refine.sharpen import RefineSettings
     from tracker.smooth.settings import SmoothSettings
 
-    device = cuda_device()
+    device, backends = cuda_device(), {}
+    absent = {"compute-sanitizer": f"it runs this command: {SANITIZER}"}
     say(0, 5, "gates")
     kernels = {row: operator(row, "triton")[0] for row in ("rasterize", "shade", "shade_gradient")
                if "triton" in device_columns(row)}  # fmt: skip
-    found = [*gates.pictures_gate(kernels["rasterize"], device, gates.LARGEST_BATCHES)]
-    found += [gates.student_gate(device, settings.frames), gates.faces_gate(on_cuda, settings.frames)]
-    found.append(gates.unseen_gate(on_cuda))
-    shared = shared_on(device, settings.batch, FaceModel.load(), Student(), RefineSettings(), SmoothSettings())
-    name, backends = torch.cuda.get_device_name(), operators_for(shared.mesh).backends
-    absent = {"compute-sanitizer": f"it runs this command: {SANITIZER}"}
+    drawn = _tried("rasterize", lambda: gates.pictures_gate(kernels["rasterize"], device, gates.LARGEST_BATCHES))
+    seen = _tried("student", lambda: [gates.student_gate(device, settings.frames)])
+    seen += _tried("faces", lambda: [gates.faces_gate(on_cuda, settings.frames)])
+    seen += _tried("a face that is not seen", lambda: [gates.unseen_gate(on_cuda)])
     try:
-        found.append(gates.faces_gate(on_cuda, settings.frames, "cuda"))
+        seen += _tried("faces on NVDEC's pictures", lambda: [gates.faces_gate(on_cuda, settings.frames, "cuda")])
     except SourceError:
         absent["faces on NVDEC's pictures"] = "NVDEC does not decode the bundled clip here"
-    if settings.gates_only or not all(gate.passed for gate in found):
-        why = "only the gates were asked for" if settings.gates_only else "a gate failed, so no speed counts"
-        return Result(name, backends, tuple(found), (), None, dict.fromkeys(PARTS, why) | absent)
-    say(1, 5, "pictures")
-    head = Case("head", columns=70, rows=35, side_px=256, closed=True)
-    timings = replay.render_timings(kernels, head, settings.batch, settings.repeats, device)
-    if "shade_gradient" not in kernels:
+
+    def pictures() -> list[Timing]:
+        head = Case("head", columns=70, rows=35, side_px=256, closed=True)
+        return replay.render_timings(kernels, head, settings.batch, settings.repeats, device)
+
+    def frames() -> list[Timing]:
+        shared = shared_on(device, settings.batch, FaceModel.load(), Student(), RefineSettings(), SmoothSettings())
+        backends.update(operators_for(shared.mesh).backends)
+        batches = tuple(size for size in (1, 2, 4, 8, 16, 32, 64, 256, 1024, 4096) if size <= settings.batch)
+        timings = replay.frame_timings(shared, batches, settings.batch, settings.repeats)
+        return [*timings, replay.coast_timing(shared, settings.batch, settings.repeats)]
+
+    def ends() -> EndToEnd:
+        return end_to_end(settings.clip or gates.CLIP, on_cuda, "auto", settings.frames)
+
+    timings: list[Timing] = []
+    sent = None
+    if settings.gates_only:
+        absent |= dict.fromkeys((*PICTURES, *FRAMES), "only the gates were asked for")
+    else:
+        say(1, 5, "pictures")
+        timings += _after(drawn, PICTURES, pictures, absent) or []
+        say(3, 5, "frames")
+        timings += _after(seen, FRAMES[:1], frames, absent) or []
+        say(4, 5, "end to end")
+        sent = _after(seen, FRAMES[1:], ends, absent)
+    if timings and "shade_gradient" not in kernels:
         absent["forward and backward"] = "shade_gradient has no triton column"
-    say(3, 5, "frames")
-    batches = tuple(size for size in (1, 2, 4, 8, 16, 32, 64, 256, 1024, 4096) if size <= settings.batch)
-    timings += replay.frame_timings(shared, batches, settings.batch, settings.repeats)
-    timings.append(replay.coast_timing(shared, settings.batch, settings.repeats))
-    say(4, 5, "end to end")
-    sent = end_to_end(settings.clip or gates.CLIP, on_cuda, "auto", settings.frames)
-    if not sent.decoded_on_device:
+    if sent and not sent.decoded_on_device:
         absent["decoded on the GPU"] = "NVDEC did not open this clip, so the processor decoded it"
-    return Result(name, backends, tuple(found), tuple(timings), sent, absent)
+    return Result(torch.cuda.get_device_name(), backends, (*drawn, *seen), tuple(timings), sent, absent)
+
+
+def _tried(name: str, call: Callable[[], Iterable[Gate]]) -> list[Gate]:
+    """Gates. One that breaks off, whatever a compiler or a driver raised, has failed, and the others still count.
+    Raises SourceError where a clip cannot be decoded as asked."""
+    from tracker.bench.gates import Gate
+
+    try:
+        return list(call())
+    except SourceError:
+        raise
+    except Exception as error:
+        return [Gate(name, False, _said(error))]
+
+
+def _after(
+    gates: list[Gate], parts: tuple[str, ...], call: Callable[[], _Measured], absent: dict[str, str]
+) -> _Measured | None:
+    """What `call` measures; None where a gate before it failed or it broke off, and `absent` says so of `parts`."""
+    failed = [gate.name for gate in gates if not gate.passed]
+    why = f"no speed counts where a gate failed: {failed[0]}" if failed else ""
+    try:
+        if not failed:
+            return call()
+    except Exception as error:
+        why = f"it broke off: {_said(error)}"
+    absent |= dict.fromkeys(parts, why)
+    return None
+
+
+def _said(error: Exception) -> str:
+    """On one line: compilers say much."""
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text[:LONGEST_ERROR]}" + ("..." if len(text) > LONGEST_ERROR else "")
 
 
 def report(result: Result) -> str:

@@ -76,8 +76,9 @@ def test_decoded_to_received_goes_through_a_real_subscriber():
     assert sent.received.count == 10 and sent.received.p50_ns > 0 and not sent.decoded_on_device
 
 
-def test_the_whole_way_with_a_gpu_runs_on_what_stands_in_for_one(monkeypatch):
-    """Every gate and every time in their order, on the processor; nothing about a GPU but that this text runs there."""
+@pytest.fixture
+def stand_in(monkeypatch):
+    """The processor in the place of a GPU."""
     from tracker.device import faces
     from tracker.device.operators import _on_numpy
     from tracker.kernels import backend
@@ -94,10 +95,35 @@ def test_the_whole_way_with_a_gpu_runs_on_what_stands_in_for_one(monkeypatch):
     )  # fmt: skip
     sent = ends.EndToEnd("demo.mp4", 640, 480, 30, False, ends.spread([1, 2]), 1.0, 0)
     monkeypatch.setattr(ends, "end_to_end", lambda clip, device, decode, most: sent)
+
+
+def test_the_whole_way_with_a_gpu_runs_on_what_stands_in_for_one(stand_in):
+    """Every gate and every time in their order, on the processor; nothing about a GPU but that this text runs there."""
     result = gpu.measure(Settings(batch=1, frames=30, repeats=1))
-    assert result.device == "no GPU at all" and result.passed and result.sent is sent, result
+    assert result.device == "no GPU at all" and result.passed and result.sent, result
     assert [one.batch for one in result.timings] == [1] * 5 and status(result) == 0
     assert "faces on NVDEC's pictures" in result.not_measured and "whole frame" in report(result)
+
+
+def test_what_fails_or_breaks_off_takes_only_its_own_times_with_it(stand_in, monkeypatch):
+    def broken(*given):
+        raise RuntimeError("no such\n instruction " + "x" * 400)
+
+    monkeypatch.setattr(gates, "unseen_gate", broken)
+    monkeypatch.setattr(gates, "faces_gate", lambda *given: PASSED)
+    result = gpu.measure(Settings(batch=1, frames=30, repeats=1))
+    failed = [gate for gate in result.gates if not gate.passed]
+    assert [gate.found[:36] for gate in failed] == ["RuntimeError: no such instruction xxx"[:36]] and status(
+        result
+    ) == 1
+    assert len(failed[0].found) < 350 and len(result.timings) == 3 and result.sent is None
+    assert all("no speed counts" in result.not_measured[part] for part in gpu.FRAMES)
+    monkeypatch.setattr(gates, "unseen_gate", lambda *given: PASSED)
+    monkeypatch.setattr(replay, "frame_timings", broken)
+    result = gpu.measure(Settings(batch=1, frames=30, repeats=1))
+    assert result.passed and len(result.timings) == 3 and result.sent
+    assert "it broke off: RuntimeError" in result.not_measured[gpu.FRAMES[0]]
+    assert gpu.measure(Settings(batch=1, frames=30, gates_only=True)).timings == ()
 
 
 def test_the_exit_says_what_happened():
