@@ -1,7 +1,7 @@
 """`facewire bench report`: the README's table of figures, out of the benches' own results.
 
-Given a folder of results, each the JSON line a bench ended in, it writes the rows that they hold between two marks in a
-text; what was not measured has no row. It measures nothing and rounds as a person would read it.
+Given a folder of results, each the JSON line a bench ended in, it returns the rows that they hold; what was not
+measured has no row. It measures nothing and rounds as a person would read it. See `marks` for where they go.
 """
 
 from __future__ import annotations
@@ -11,16 +11,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tracker.errors import SettingsError, SourceError
+from tracker.errors import SourceError
 
-BEGIN, END = "<!-- figures:begin -->", "<!-- figures:end -->"
 Row = tuple[str, str, str]
 """What, ours, the peer's."""
 
 
 def figures(results: Path) -> str:
     """The table of all results in the folder and what was drawn, as Markdown; SourceError where there is none."""
-    found = {path.stem: _read(path) for path in sorted(results.glob("*.json"))}
+    found = {path.stem: read(path) for path in sorted(results.glob("*.json"))}
     rows = [row for name, rows_of in _ROWS.items() if name in found for row in rows_of(found[name]["result"])]
     if not rows:
         raise SourceError(
@@ -37,22 +36,8 @@ def figures(results: Path) -> str:
     ])  # fmt: skip
 
 
-def rewrite(text: Path, results: Path) -> bool:
-    """Put the figures between the marks of `text`; returns whether that changed anything. Raises SettingsError for a
-    text without marks."""
-    if not text.is_file():
-        raise SettingsError(f"no file {text}; give a text with {BEGIN} and {END} in it, such as README.md")
-    whole = text.read_text(encoding="utf-8")
-    if whole.count(BEGIN) != 1 or whole.count(END) != 1 or whole.index(BEGIN) > whole.index(END):
-        raise SettingsError(f"{text} lacks {BEGIN} and, below it, {END}; put both where the figures shall stand")
-    head, tail = whole[: whole.index(BEGIN)], whole[whole.index(END) :]
-    new = f"{head}{BEGIN}\n{figures(results)}\n{tail}"
-    if new != whole:
-        text.write_text(new, encoding="utf-8")
-    return new != whole
-
-
-def _read(path: Path) -> dict[str, Any]:
+def read(path: Path) -> dict[str, Any]:
+    """A bench's JSON line. Raises SourceError for anything else."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
         assert isinstance(found, dict)
@@ -61,11 +46,13 @@ def _read(path: Path) -> dict[str, Any]:
         raise SourceError(f"{path} is not the JSON line of a bench; write it with --out") from error
 
 
-def _ms(spread: dict[str, float], *which: str) -> str:
+def milliseconds(spread: dict[str, float], *which: str) -> str:
+    """Some of a spread's percentiles."""
     return " / ".join(f"{spread[f'{name}_ns'] / 1e6:.2f}" for name in which) + " ms"
 
 
-def _percent(share: float, digits: int = 2) -> str:
+def percent(share: float, digits: int = 2) -> str:
+    """A share in words."""
     return f"{share * 100:.{digits}f}%"
 
 
@@ -76,12 +63,12 @@ def _latency(result: dict[str, Any]) -> list[Row]:
         if name in passes and passes[name]["peer"]:
             ours, peer = passes[name]["ours"]["published"], passes[name]["peer"]["total"]
             what = f"decoded {result['width_px']} x {result['height_px']} frame to published message{where}"
-            rows.append((f"{what}, p50 / p95 / p99", _ms(ours, *shown), _ms(peer, *shown)))
+            rows.append((f"{what}, p50 / p95 / p99", milliseconds(ours, *shown), milliseconds(peer, *shown)))
     alone = next((row for name, row in passes.items() if name.startswith("ours alone")), None)
     if alone:
         rows.append((
             "published to received on loopback, 60 frames a second, p50 / p99",
-            _ms(alone["ours"]["received"], "p50", "p99"), "",
+            milliseconds(alone["ours"]["received"], "p50", "p99"), "",
         ))  # fmt: skip
     return rows
 
@@ -94,13 +81,13 @@ def _end_to_end(result: dict[str, Any]) -> list[Row]:
         share = (account["due"] - account["stages"]["due to received"]["count"]) / account["due"]
         rows.append((
             f"{case['what']}, {result['minutes']:g} minutes: from the time a frame is due to its message in another "
-            f"process, decoding included, p50 / p99 / p99.9 ({_percent(share)} dropped; they count until the next one)",
-            _ms(every, *shown), "",
+            f"process, decoding included, p50 / p99 / p99.9 ({percent(share)} dropped; they count until the next one)",
+            milliseconds(every, *shown), "",
         ))  # fmt: skip
         if case is result["cases"][0]:
-            rows.append(("of that, decoded to published, p50 / p99", _ms(tracking, "p50", "p99"), ""))
+            rows.append(("of that, decoded to published, p50 / p99", milliseconds(tracking, "p50", "p99"), ""))
         if case["slow"]:
-            beside = " and ".join(_ms(one, "p50", "p99") for one in account["beside"].values())
+            beside = " and ".join(milliseconds(one, "p50", "p99") for one in account["beside"].values())
             slow = len(case["slow"])
             rows.append((f"the same while {slow} other subscribers read, and while they do not, p50 / p99", beside, ""))
     return rows
@@ -127,8 +114,8 @@ def _clips(result: dict[str, Any]) -> list[Row]:
 
     rows = [
         (f"face found where the teacher finds one, {len(ours['rows'])} clips, {frames:,} frames",
-         _percent(ours["found_share"]), ""),
-        ("distance to the teacher's 478 landmarks, of the inter-ocular distance", *both("nme", _percent)),
+         percent(ours["found_share"]), ""),
+        ("distance to the teacher's 478 landmarks, of the inter-ocular distance", *both("nme", percent)),
         ("correlation with the teacher's scores within a clip, shapes that move",
          *both("correlation", lambda value: f"{value:.2f}")),
     ]  # fmt: skip
@@ -142,12 +129,12 @@ def _stills(result: dict[str, Any], suite: str, title: str) -> list[Row]:
     sides = result["stills"][suite]
     ours = sides[0]
     rows = [
-        _row(f"{title}, {ours['images']:,} images: missed", sides, lambda s: _percent(s["misses"] / s["images"], 1)),
-        _row(f"{title}: error over the {ours['both']} faces both find", sides, lambda s: _percent(s["nme_both"])),
+        _row(f"{title}, {ours['images']:,} images: missed", sides, lambda s: percent(s["misses"] / s["images"], 1)),
+        _row(f"{title}: error over the {ours['both']} faces both find", sides, lambda s: percent(s["nme_both"])),
     ]
     if ours["by_yaw"]:
         what = f"{title}: error of those found, yaw of 0-30 / 30-60 / 60-90 degrees"
-        rows.append(_row(what, sides, lambda s: " / ".join(_percent(nme) for _, nme in s["by_yaw"])))
+        rows.append(_row(what, sides, lambda s: " / ".join(percent(nme) for _, nme in s["by_yaw"])))
     if ours["pose"]:
         what = f"{title}: head rotation, geodesic, over the faces both find"
         rows.append(_row(what, sides, lambda s: f"{s['pose']['geodesic']:.2f} degrees"))
@@ -174,18 +161,18 @@ def _repeatability(result: dict[str, Any]) -> list[Row]:
         return []
     teacher, ours = sorted(sides, key=lambda row: row["who"] == "ours")
     what = f"{ours['frames']} photographs, each again turned by 2 degrees, smaller and noisy: landmarks move by"
-    return [(what, _percent(ours["nme"]), _percent(teacher["nme"]))]
+    return [(what, percent(ours["nme"]), percent(teacher["nme"]))]
 
 
 def _refine(result: dict[str, Any]) -> list[Row]:
     alone, one = result["rows"][:2]
     what = f"{result['sequences']} rendered people who move: error of 478 landmarks, of the inter-ocular distance"
-    return [(what, f"{_percent(one['error'])} ({_percent(alone['error'])} without the refining step)", "")]
+    return [(what, f"{percent(one['error'])} ({percent(alone['error'])} without the refining step)", "")]
 
 
 def _detector(result: dict[str, Any]) -> list[Row]:
     last = result["rows"][-1]
-    recall = " / ".join(_percent(share, 1) for share in last["recall"])
+    recall = " / ".join(percent(share, 1) for share in last["recall"])
     return [
         ("faces of 6-12 / 12-30 / 30-90% of the frame's height found in composed frames", recall, ""),
         (f"faces seen in {result['faceless']:,} frames without one", str(last["false_faces"]), ""),
@@ -224,8 +211,8 @@ def _smoothing(result: dict[str, Any]) -> list[Row]:
     kept = result["blink_kept"].get("Facewire")
     if kept is not None:
         peer = result["blink_kept"].get("MediaPipe VIDEO")
-        rows.append(("depth that is left of a blink of two frames", _percent(kept, 0), "" if peer is None else
-                     f"{_percent(peer, 0)} (its video mode by its image mode)"))  # fmt: skip
+        rows.append(("depth that is left of a blink of two frames", percent(kept, 0), "" if peer is None else
+                     f"{percent(peer, 0)} (its video mode by its image mode)"))  # fmt: skip
     return rows
 
 

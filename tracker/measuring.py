@@ -94,18 +94,19 @@ for _name, (_text, _example) in BENCHES.items():
 
 
 @bench.command()
-@click.argument("text", type=click.Path(path_type=Path), default=Path("README.md"))
+@click.argument("texts", nargs=-1, type=click.Path(path_type=Path), metavar="[TEXT]...")
 @click.option(
     "--results", type=click.Path(path_type=Path), default=Path("bench/results"), show_default=True,
     help="Folder of what benches wrote with --out.",
 )  # fmt: skip
-def report(text: Path, results: Path) -> None:
-    """Write the figures of TEXT (README.md) from results.
+def report(texts: tuple[Path, ...], results: Path) -> None:
+    """Write the figures of each TEXT (README.md and docs/latency.md) from results.
 
-    They stand between two marks, and none of them is typed by hand.
+    They stand between marks, and none of them is typed by hand.
     """
-    changed = _module("figures").rewrite(text, results)
-    click.echo(f"{'wrote' if changed else 'nothing new for'} {text}")
+    for text in texts or (Path("README.md"), Path("docs/latency.md")):
+        changed = _module("marks").rewrite(text, results)
+        click.echo(f"{'wrote' if changed else 'nothing new for'} {text}")
 
 
 def show_progress(done: int, total: int, text: str) -> None:

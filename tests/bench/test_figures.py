@@ -8,17 +8,22 @@ from pathlib import Path
 
 import pytest
 
-from tracker.bench.figures import BEGIN, END, figures, rewrite
+from tracker.bench.figures import figures
+from tracker.bench.marks import BLOCKS, marks, rewrite
+from tracker.bench.sizes import sizes
 from tracker.errors import SettingsError, SourceError
 
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / "bench/results"
+BEGIN, END = marks("figures")
 
 
-def test_no_figure_of_the_readme_is_typed_by_hand() -> None:
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    shown = text[text.index(BEGIN) + len(BEGIN) : text.index(END)].strip()
-    assert shown == figures(RESULTS), "run `facewire bench report` after a bench wrote into bench/results"
+@pytest.mark.parametrize(("name", "text"), [("figures", "README.md"), ("sizes", "docs/latency.md")])
+def test_no_figure_is_typed_by_hand(name: str, text: str) -> None:
+    begin, end = marks(name)
+    whole = (ROOT / text).read_text(encoding="utf-8")
+    shown = whole[whole.index(begin) + len(begin) : whole.index(end)].strip()
+    assert shown == BLOCKS[name](RESULTS), "run `facewire bench report` after a bench wrote into bench/results"
 
 
 def test_a_new_result_changes_the_text_and_nothing_else(tmp_path: Path) -> None:
@@ -53,7 +58,9 @@ def test_what_cannot_be_read_is_said(tmp_path: Path) -> None:
     (tmp_path / "detector.json").write_text("{")
     with pytest.raises(SourceError, match="detector.json is not the JSON line"):
         figures(tmp_path)
-    for text, reason in ((None, "no file"), ("no marks", "lacks"), (f"{END}{BEGIN}", "lacks")):
+    with pytest.raises(SourceError, match="bench end-to-end --sizes"):
+        sizes(tmp_path)
+    for text, reason in ((None, "no file"), ("no marks", "lacks"), (f"{END}{BEGIN}", "lacks"), (BEGIN, "lacks")):
         path = tmp_path / "README.md"
         if text is not None:
             path.write_text(text)
