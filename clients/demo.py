@@ -53,16 +53,17 @@ class Delivery:
 def demo(out_dir: str | Path, clip: str | None = None) -> None:
     """Run it, and print where the results are.
 
-    Raises SourceError or AssetError for a clip that is none, SettingsError for a folder that cannot be made,
-    PublishError where messages were lost.
+    Raises SourceError or AssetError for a clip that is none, SettingsError for a folder that cannot be made
+    or holds the clip as its overlay.mp4, OutputError where the disk refuses, PublishError where messages were lost.
     """
     from tracker import pipeline
-    from tracker.clients.preview import Preview, contact_sheet
+    from tracker.clients.preview import Preview, contact_sheet, require_apart
     from tracker.publish import Publisher
     from tracker.source import SourceSettings, open_source
 
     out = _folder(out_dir)
     overlay, sheet = out / "overlay.mp4", out / "contact_sheet.png"
+    require_apart(overlay, clip or bundled_clip())
     with ExitStack() as parts:
         video = parts.enter_context(open_source(clip or bundled_clip(), SourceSettings(realtime=True)))
         built = pipeline.build_pipeline()
@@ -71,7 +72,7 @@ def demo(out_dir: str | Path, clip: str | None = None) -> None:
         )
         watcher = parts.enter_context(Watcher(publisher.endpoint))
         watcher.wait(publisher)
-        preview = parts.enter_context(Preview(overlay, video.fps or 30.0, built.model))
+        preview = parts.enter_context(Preview(overlay, video.fps, built.model))
         pictures = Spread(PICTURES)
         summary = pipeline.run(
             video, built, publisher, lambda frame, faces, camera: pictures.offer(preview.add(frame, faces))

@@ -173,6 +173,12 @@ def test_unwritable_preview(faceless_clip: Path, tmp_path: Path) -> None:
     assert "nowhere" in run_refused(faceless_clip, "--preview", tmp_path / "nowhere" / "out.mp4")
 
 
+def test_preview_over_its_own_source(faceless_clip: Path) -> None:
+    before = faceless_clip.read_bytes()
+    assert "its source" in run_refused(faceless_clip, "--preview", faceless_clip)
+    assert faceless_clip.read_bytes() == before
+
+
 def test_unknown_command() -> None:
     assert "frobnicate" in refused("frobnicate")
 
@@ -264,6 +270,17 @@ def test_run_writes_a_preview(faceless_clip: Path, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     with av.open(str(path)) as video:
         assert sum(1 for _ in video.decode(video=0)) == 30
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+def test_run_goes_on_without_a_preview_that_finds_no_room(faceless_clip: Path, tmp_path: Path) -> None:
+    path = tmp_path / "full.mp4"
+    path.symlink_to("/dev/full")
+    done = facewire("run", faceless_clip, "--bind", LOOPBACK, "--preview", path)
+    assert "30 frames" in done.stdout and "wrote" not in done.stdout
+    told, last = done.stderr.splitlines()
+    assert "No space left" in told and told.endswith("tracking and publishing go on")
+    assert "not whole" in last and done.returncode == 2
 
 
 def test_run_reads_standard_input(faceless_clip: Path, tmp_path: Path) -> None:

@@ -47,7 +47,7 @@ RULES: list[tuple[str, tuple[str, ...], set[str] | None]] = [
     (r"tracker\.bench", ("tracker",), None),
     # The demo starts the pipeline and the preview draws on its frames; no other client reaches the stages.
     (r"tracker\.clients\.demo", ("tracker",), None),
-    (r"tracker\.clients\.(preview|picture)", (*LETTERBOX, "tracker.source.frame", "tracker.render"), None),
+    (r"tracker\.clients\.(preview|overlay|picture)", (*LETTERBOX, "tracker.source.frame", "tracker.render"), None),
     (r"tracker\.clients", LETTERBOX, None),
 ]
 

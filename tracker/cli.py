@@ -78,7 +78,10 @@ def cli(ctx: click.Context) -> None:
 
 @cli.command(cls=SettingsCommand, sections=_run_sections, prefixed=("refine", "smooth"))
 @click.argument("source")
-@click.option("--preview", type=click.Path(path_type=Path), metavar="MP4", help="Also write the video with the mesh.")
+@click.option(
+    "--preview", type=click.Path(path_type=Path), metavar="MP4",
+    help="Also write the video with the mesh. Where that fails, tracking and publishing go on; exit code 2.",
+)  # fmt: skip
 @click.option(
     "--render", type=click.Choice(["mask", "depth", "normals", "regions"]),
     help="Draw this on the face instead of the mesh, in the preview.",
@@ -125,7 +128,8 @@ def run(source: str, preview: Path | None, render: str | None, **flags: Any) -> 
         mirror = built.model if publishing.mirror else None
         named = (publishing.bind, publishing.source_id, built.model.hash, built.model.version)
         publisher = open_parts.enter_context(publish.Publisher(*named, build(publish.FeedSettings, flags), mirror))
-        on_frame = _preview(open_parts, preview, video.fps, built.model, render) if preview else None
+        beside = _preview(open_parts, source, preview, video.fps, built.model, render) if preview else None
+        on_frame = None if beside is None else lambda frame, faces, camera: beside.add(frame, faces)
         if watch := click.get_current_context().obj:  # whoever runs the command from Python, such as a bench
             on_frame = watch(built, publisher)
         asked = f", clock on {publisher.control_endpoint}" if publisher.control_endpoint else ""
@@ -134,8 +138,8 @@ def run(source: str, preview: Path | None, render: str | None, **flags: Any) -> 
         )
         summary = pipeline.run(video, built, publisher, on_frame)
     click.echo(str(summary))
-    if preview:
-        click.echo(f"wrote {preview}")
+    if beside:
+        click.echo(beside.outcome())
 
 
 def _device(name: str) -> Callable[..., Any] | None:
@@ -166,13 +170,14 @@ def _pipeline(flags: dict[str, Any], calibrate: Any, device: Callable[..., Any] 
 
 
 def _preview(
-    open_parts: ExitStack, path: Path, fps: float | None, model: Any, render: str | None
-) -> Callable[..., Any]:  # fmt: skip
-    from tracker.clients.preview import Preview
+    open_parts: ExitStack, source: str, path: Path, fps: float | None, model: Any, render: str | None
+) -> Any:  # fmt: skip
+    from tracker.clients.preview import Bystander, Preview, require_apart
 
-    drawing = Preview(path, fps or 30.0, model, render)
-    open_parts.callback(drawing.close)
-    return lambda frame, faces, camera: drawing.add(frame, faces)
+    require_apart(path, source)
+    beside = Bystander(Preview(path, fps, model, render), tell=_tell)
+    open_parts.callback(beside.close)
+    return beside
 
 
 @cli.command(cls=SettingsCommand, sections=_tracking_sections, prefixed=("refine", "smooth"))
@@ -343,8 +348,12 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 
 def _complain(message: str) -> int:
-    print("facewire:", " ".join(message.split()), file=sys.stderr)
+    _tell(message)
     return EXIT_BAD_INPUT
+
+
+def _tell(message: str) -> None:
+    print("facewire:", " ".join(message.split()), file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

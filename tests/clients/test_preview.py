@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -11,12 +13,15 @@ import numpy as np
 import pytest
 
 from tracker.clients import font, ink
+from tracker.clients.overlay import Overlay
 from tracker.clients.picture import Painter
-from tracker.clients.preview import Overlay, Preview, contact_sheet
-from tracker.errors import SettingsError
+from tracker.clients.preview import Bystander, Preview, contact_sheet, require_apart
+from tracker.errors import OutputError, SettingsError
 from tracker.face.expression import ARKIT_INDEX, ARKIT_NAMES
 from tracker.face.model import FaceModel
 from tracker.face.parameters import Deviation, Face, TrackState
+from tracker.face.topology import NOSE_TIP
+from tracker.render import cam_from_ray
 from tracker.source.frame import Frame
 
 LOST_RGB = np.array([255, 80, 80])
@@ -89,6 +94,14 @@ def test_frames_without_time_follow_at_the_given_rate(model: FaceModel, tmp_path
     assert [round(float(f.pts * f.time_base), 3) for f in decoded(tmp_path / "o.mp4")] == [0.0, 0.1, 0.2]
 
 
+@pytest.mark.parametrize("fps", [None, 0, -25, float("nan"), 90_000])
+def test_a_rate_that_is_none_counts_as_30(model: FaceModel, tmp_path: Path, fps: float | None) -> None:
+    with Preview(tmp_path / "o.mp4", fps, model) as preview:
+        for index in range(3):
+            preview.add(replace(grey_frame(64, 48, index), pts=None), [])
+    assert [round(float(f.pts * f.time_base) * 30) for f in decoded(tmp_path / "o.mp4")] == [0, 1, 2]
+
+
 def test_pixels_change_where_the_mesh_is_and_nowhere_else(model: FaceModel, tmp_path: Path) -> None:
     path = tmp_path / "overlay.mp4"
     face = face_at(model, (440, 200), 1.4)
@@ -148,6 +161,32 @@ def test_faces_partly_outside_huge_or_not_finite_are_survived(model: FaceModel) 
     assert (picture != 90).any()
 
 
+@pytest.mark.parametrize("render", [None, "regions", "depth"])
+def test_the_nearer_face_covers_the_farther_one_whoever_was_there_first(model: FaceModel, render: str | None) -> None:
+    near = replace(face_at(model, (250, 150), 0.9), translation_mm=np.array([0, 0, 400], np.float32))
+    far = replace(face_at(model, (290, 130), 0.5), translation_mm=np.array([0, 0, 800], np.float32))
+    overlay = Overlay(model, render)
+    alone, one, other = (np.full((300, 400, 3), 90, np.uint8) for _ in range(3))
+    for picture, faces in ((alone, [near]), (one, [near, far]), (other, [far, near])):
+        overlay(picture, faces)
+    assert (one == other).all()
+    if render:
+        below = slice(140, None)  # the panels
+        inside = (alone[below] != 90).any(-1)
+        assert (one[below][inside] == alone[below][inside]).all()
+        assert (one[below][~inside] != 90).any(), "the far one looks out behind it"
+
+
+def test_axes_are_those_the_picture_shows(model: FaceModel) -> None:
+    """A face at the edge that is turned to the camera points its nose along the ray: out of the picture, not across."""
+    aside = np.array([400, 0, 700], np.float32)
+    picture = np.full((960, 1280, 3), 90, np.uint8)
+    face = replace(face_at(model, (900, 600), 2), translation_mm=aside, rotation=cam_from_ray(aside))
+    Overlay(model, "mask")(picture, [face])
+    blue = np.argwhere((picture == [90, 150, 255]).all(-1))
+    assert len(blue) and np.abs(blue - face.landmarks_px[NOSE_TIP, 1::-1]).max() < 5
+
+
 def test_another_size_on_the_way_is_fitted(model: FaceModel, tmp_path: Path) -> None:
     face = face_at(model, (400, 160), 1.0)
     with Preview(tmp_path / "o.mp4", 25, model) as preview:
@@ -199,6 +238,128 @@ def test_preview_without_a_frame_leaves_no_file(model: FaceModel, tmp_path: Path
     preview.close()
     preview.close()
     assert not (tmp_path / "o.mp4").exists()
+
+
+def refused_by_the_disk(folder: Path) -> Path:
+    """A file that can be opened, and takes nothing."""
+    if not Path("/dev/full").is_char_device():
+        pytest.skip("no /dev/full here")
+    path = folder / "full.mp4"
+    path.symlink_to("/dev/full")
+    return path
+
+
+@contextmanager
+def small_files(most_bytes: int) -> Iterator[None]:
+    """No file may grow beyond that, as on a disk that is full."""
+    resource = pytest.importorskip("resource", reason="no limits on files here")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most_bytes, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def noise(index: int) -> Frame:
+    image = np.random.default_rng(index).integers(0, 255, (240, 320, 3), np.uint8)
+    return Frame((image,), "rgb24", 8, "bt601", True, index, Fraction(1, 25), index, 0, 0)
+
+
+def added(preview: Preview, frames: int) -> int:
+    """How many of them were taken before one was refused."""
+    for index in range(frames):
+        try:
+            preview.add(noise(index), [])
+        except OutputError:
+            return index
+    return frames
+
+
+def test_a_disk_that_takes_nothing_is_one_line(model: FaceModel, tmp_path: Path) -> None:
+    path = refused_by_the_disk(tmp_path)
+    preview = Preview(path, 25, model)
+    assert added(preview, 60) < 60
+    for _ in range(2):  # once refused, the library is not asked again: it would crash
+        with pytest.raises(OutputError, match=r"cannot write .*full.mp4 \(No space left on device\); give"):
+            preview.add(noise(0), [])
+    preview.close()
+    assert path.is_symlink() and Path("/dev/full").is_char_device()
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "mkv"])
+def test_a_disk_that_becomes_full_is_one_line(model: FaceModel, tmp_path: Path, suffix: str) -> None:
+    preview = Preview(tmp_path / f"o.{suffix}", 25, model)
+    with small_files(200_000), pytest.raises(OutputError, match="cannot write"):
+        for index in range(40):
+            preview.add(noise(index), [])
+        preview.close()  # some containers are told only here
+    preview.close()
+
+
+def test_a_bystander_tells_once_and_lets_the_run_go_on(model: FaceModel, tmp_path: Path) -> None:
+    told: list[str] = []
+    beside = Bystander(Preview(refused_by_the_disk(tmp_path), 25, model), told.append)
+    for index in range(60):
+        beside.add(noise(index), [])
+    beside.close()
+    (line,) = told
+    assert "No space left" in line and line.endswith("tracking and publishing go on")
+    with pytest.raises(OutputError, match="full.mp4 is not whole"):
+        beside.outcome()
+
+
+def test_a_bystander_survives_what_cannot_be_drawn_and_keeps_what_was(model: FaceModel, tmp_path: Path) -> None:
+    told: list[str] = []
+    path = tmp_path / "o.mp4"
+    beside = Bystander(Preview(path, 25, model), told.append)
+    drawable = face_at(model, (30, 20), 0.2)
+    for index in range(5):
+        beside.add(grey_frame(64, 48, index), [drawable] if index != 3 else [None])  # type: ignore[list-item]
+    beside.close()
+    assert len(told) == 1 and "after 3 frames: " in told[0]
+    assert len(decoded(path)) == 3
+
+
+def test_a_bystander_says_what_was_written(model: FaceModel, tmp_path: Path) -> None:
+    told: list[str] = []
+    for frames, said in (
+        (2, f"wrote {tmp_path / 'o.mp4'}"),
+        (0, f"no frame came, so there is no {tmp_path / 'o.mp4'}"),
+    ):
+        beside = Bystander(Preview(tmp_path / "o.mp4", 25, model), told.append)
+        for index in range(frames):
+            beside.add(grey_frame(64, 48, index), [])
+        beside.close()
+        assert beside.outcome() == said
+    assert not told
+
+
+@pytest.mark.parametrize("name", ["notes.txt", "o.webm", "o.gif"])
+def test_a_file_that_can_be_no_preview_is_left_as_it_was(model: FaceModel, tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    path.write_text("kept")
+    with pytest.raises(SettingsError, match=f"{name}.*give a file such as preview.mp4"):
+        Preview(path, 25, model)
+    assert path.read_text() == "kept"
+
+
+def test_a_name_with_a_colon_is_no_protocol(model: FaceModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with Preview("9:30.mp4", 25, model) as preview:
+        preview.add(grey_frame(64, 48), [])
+    assert len(decoded(tmp_path / "9:30.mp4")) == 1
+
+
+def test_a_preview_is_not_written_over_what_is_read(tmp_path: Path) -> None:
+    clip = tmp_path / "clip.mp4"
+    clip.write_text("a clip")
+    (tmp_path / "same.mp4").symlink_to(clip)
+    for source in (str(clip), f"file://{clip}"):
+        with pytest.raises(SettingsError, match="written over its source"):
+            require_apart(tmp_path / "same.mp4", source)
+    require_apart(clip, "rtsp://host/clip.mp4")
+    require_apart(tmp_path / "other.mp4", str(clip))
 
 
 @pytest.mark.parametrize("name", ["missing/o.mp4", "o.unknown"])
