@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tracker.api import Tracker
+    from tracker.api import Tracker, Trackers
     from tracker.errors import FacewireError
     from tracker.face.expression import ARKIT_NAMES, REGIONS
     from tracker.face.model import FaceModel
@@ -27,11 +27,13 @@ __all__ = [
     "Renderer",
     "TrackState",
     "Tracker",
+    "Trackers",
     "__version__",
 ]
 
 _HOMES = {
     "Tracker": "tracker.api",
+    "Trackers": "tracker.api",
     "Renderer": "tracker.render",
     "Face": "tracker.face.parameters",
     "TrackState": "tracker.face.parameters",

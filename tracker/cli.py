@@ -112,13 +112,14 @@ def run(source: str, preview: Path | None, render: str | None, **flags: Any) -> 
     from tracker import pipeline, publish
     from tracker import source as sources
     from tracker.calibrate import CalibrateSettings
+    from tracker.face_work import device_named
 
     signal.signal(signal.SIGTERM, _stop)
     publishing = build(PublishSettings, flags)
     if render and not preview:
         raise SettingsError(f"--render {render} without --preview; say where the video goes: --preview {render}.mp4")
     track = build(TrackSettings, flags)
-    device = _device(track.device)
+    device = device_named(track.device, flags["max_faces"])
     reading = build(sources.SourceSettings, flags)
     reading = replace(reading, decode=reading.decode or ("auto" if device else "cpu"))
     with ExitStack() as open_parts:
@@ -140,18 +141,6 @@ def run(source: str, preview: Path | None, render: str | None, **flags: Any) -> 
     click.echo(str(summary))
     if beside:
         click.echo(beside.outcome())
-
-
-def _device(name: str) -> Callable[..., Any] | None:
-    """What puts known faces on a device; None for the processor. Raises BackendUnavailable before anything opens."""
-    if name == "cpu":
-        return None
-    from tracker.device.readiness import cuda_device
-
-    cuda_device()
-    from tracker.device.faces import on_cuda
-
-    return on_cuda
 
 
 def _pipeline(flags: dict[str, Any], calibrate: Any, device: Callable[..., Any] | None = None) -> Any:

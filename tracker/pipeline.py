@@ -10,7 +10,7 @@ import gc
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -25,6 +25,7 @@ from tracker.errors import SettingsError
 from tracker.face.camera import DEFAULT_VERTICAL_FOV_DEG, Camera
 from tracker.face.model import FaceModel
 from tracker.face.parameters import Face, TrackState
+from tracker.face_work import FaceWork
 from tracker.kernels.backend import Kernels, choose
 from tracker.publish import FrameHeader, Publisher
 from tracker.refine.consensus import consensus, kept
@@ -39,25 +40,6 @@ from tracker.source.frame import Frame
 from tracker.wait import waited
 
 STAGES = ("find", "regress", "refine", "smooth")
-
-
-class FaceWork(Protocol):
-    """What a device does for known faces, from the square to the estimate; see `tracker.device.faces`."""
-
-    def __call__(self, frame: Frame, tracks: Sequence[Track], camera: Camera, least_presence: float) -> dict[int, Fit]:
-        """The fits of those that reach the presence."""
-
-    def face_of(self, track: Track) -> Face:
-        """The estimate of a track that has a fit in this frame."""
-
-    def coast(self, track: Track, camera: Camera, now_seconds: float) -> Face:
-        """What is likely of a track that is not seen now; its `confidence` is 0."""
-
-    def drop(self, track_id: int) -> None:
-        """Forget a track."""
-
-    def reset(self) -> None:
-        """Forget every face."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,17 +120,27 @@ class Pipeline:
 
     def track(self, frame: Frame) -> tuple[Face, ...]:
         """The faces of one frame of a stream, by track; a frame without time is an image of its own."""
-        camera, now_seconds = self.camera_for(frame), frame.pts_seconds
+        tracks = self.begin(frame)
+        return self.finish(frame, tracks, self.look(frame, tracks))
+
+    def begin(self, frame: Frame) -> list[Track]:
+        """The squares to look at. Those of known faces come next: `look`, or a device with those of other streams."""
+        self.camera_for(frame)
         self.stage_ns.update(dict.fromkeys(STAGES, 0))
-        if now_seconds is None:
+        if frame.pts_seconds is None:
             self.reset()
-        tracks = self._find(frame)
-        fits = self._look(frame, tracks)
+        return self._find(frame)
+
+    def finish(self, frame: Frame, tracks: list[Track], fits: dict[int, Fit]) -> tuple[Face, ...]:
+        """The frame's faces, from what it began with and the `fits` of those that were known."""
+        camera, now_seconds = self.camera_for(frame), frame.pts_seconds
+        fits |= self._meet(frame, tracks)
         while others := self._timed("find", self.finder.instead, fits):
-            fits |= self._look(frame, others)
+            fits |= self._meet(frame, others)
         missed = [track for track in self.finder.tracks if track.track_id not in fits]
         if missed:
-            fits |= self._look(frame, self._timed("find", self.finder.elsewhere, frame, missed))
+            moved = self._timed("find", self.finder.elsewhere, frame, missed)
+            fits |= self.look(frame, moved) | self._meet(frame, moved)
         tracks = self._timed("find", self.finder.settle, fits, now_seconds or 0.0)
         self._follow([(track, fits[track.track_id]) for track in tracks if track.track_id in fits], now_seconds)
         faces = tuple(self._as_of_now(track, camera, now_seconds) for track in tracks)
@@ -161,15 +153,25 @@ class Pipeline:
         tracks: list[Track] = self._timed("find", search, frame)
         return tracks
 
-    def _look(self, frame: Frame, tracks: list[Track]) -> dict[int, Fit]:
-        """Regress and refine each track's square, known faces together; what is a face stays."""
-        fits: dict[int, Fit] = {}
+    def look(self, frame: Frame, tracks: list[Track]) -> dict[int, Fit]:
+        """Regress and refine the squares of known faces, all together; what is still a face stays."""
         known = [track for track in tracks if track.seen]
         if self.device:
-            fits |= self._on_device(frame, known)
-        else:
-            for track, (guess, fit) in zip(known, self._see(frame, known, [t.roi for t in known]), strict=True):
-                self._judge(track, guess, fit, [], fits)
+            return self._on_device(frame, known)
+        fits: dict[int, Fit] = {}
+        for track, (guess, fit) in zip(known, self._see(frame, known, [t.roi for t in known]), strict=True):
+            self._judge(track, guess, fit, [], fits)
+        return fits
+
+    def ask(self, frame: Frame, tracks: list[Track]) -> Any:
+        """What `look` would ask of the device, for one that several streams share."""
+        assert self.device
+        known = [track for track in tracks if track.seen]
+        return self.device.ask(frame, known, self.camera_for(frame), self.finder.settings.keep_presence)
+
+    def _meet(self, frame: Frame, tracks: list[Track]) -> dict[int, Fit]:
+        """Those of the squares without a known face that show one."""
+        fits: dict[int, Fit] = {}
         for track in tracks:
             if not track.seen:
                 self._approach(frame, track, fits)
@@ -263,11 +265,11 @@ def _by_size(faces: tuple[Face, ...]) -> tuple[Face, ...]:
 
 def build_pipeline(
     max_faces: int = 1, smooth: bool = True, vertical_fov_deg: float = DEFAULT_VERTICAL_FOV_DEG,
-    calibrate: CalibrateSettings = CalibrateSettings(),
+    calibrate: CalibrateSettings = CalibrateSettings(), device: Callable[..., FaceWork] | None = None,
 ) -> Pipeline:  # fmt: skip
     """The pipeline that most want."""
     find, smoothing = FindSettings(max_faces=max_faces), SmoothSettings(enabled=smooth)
-    return Pipeline(find, smoothing, vertical_fov_deg, calibrate=calibrate)
+    return Pipeline(find, smoothing, vertical_fov_deg, calibrate=calibrate, device=device)
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,7 +65,7 @@ def test_after_a_moment_unseen_the_clock_goes_on(pictures):
     camera, gap = pipeline.camera_for(pictures[0][2]), SmoothSettings().gap_seconds
     for later in (0.03, 0.06, 0.05):  # one that goes back holds it
         face = faces.coast(track, camera, last + later)
-    assert face.confidence == 0 and faces._coast.asked[0, MISSED["dt"]] == 0
+    assert face.confidence == 0 and faces.replays.coast.asked[0, MISSED["dt"]] == 0
     assert faces._step(track.track_id, last + 0.1) == (pytest.approx(0.04), False)
     assert faces._step(track.track_id, last + 0.01) == (0.0, True)
     assert faces._step(track.track_id, last + gap + 0.1)[1]
@@ -92,14 +92,15 @@ def test_estimates_are_the_holders_own(pictures):
 
 def test_a_face_that_only_the_host_sees_is_not_published(pictures):
     pipeline = Pipeline(device=on_processor)
-    looks, pipeline.device.graphs[0].run = [], lambda crop: looks.append(pipeline.device.graphs[0].asked.copy())
+    (graph,) = pipeline.device.replays.graphs
+    looks, graph.run = [], lambda crop: looks.append(graph.asked.copy())
     assert walk(pipeline, pictures[0][:2]) == [(), ()]
     assert len(looks) == 1, "what was no face is not proposed again at once"
 
 
 def test_two_people_keep_their_ids(pictures):
     pipeline, seen = Pipeline(FindSettings(max_faces=2), device=on_processor), []
-    assert [graph.batch for graph in pipeline.device.graphs] == [1, 2]
+    assert [graph.batch for graph in pipeline.device.replays.graphs] == [1, 2]
     for number, frame in enumerate(pictures[0]):
         rgb = np.repeat(frame.planes[0][..., None], 3, 2)
         seen.append(pipeline.track(frame_from_image(np.concatenate([rgb, rgb[:, ::-1]], 1), number / 30)))
@@ -119,7 +120,7 @@ def test_images_stand_alone(pictures):
 def test_it_looks_as_far_ahead_as_the_processor(pictures):
     """Not in a frame without time, nor without smoothing, where nothing is known of what comes."""
     pipeline = Pipeline(smooth=SmoothSettings(ahead_ms=40.0), device=on_processor)
-    asked = pipeline.device.graphs[0].asked[0, ASKED["ahead"]]
+    asked = pipeline.device.replays.graphs[0].asked[0, ASKED["ahead"]]
     walk(pipeline, pictures[0][:2])
     assert asked == 0.04 and pipeline.ahead_ns == 40_000_000
     pipeline.track(frame_from_image(np.repeat(pictures[0][0].planes[0][..., None], 3, 2)))

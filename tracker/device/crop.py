@@ -1,8 +1,9 @@
 """Crops into the device's frame: from the decoder's own planes where they lie there, else cut here and copied.
 
-Given a frame and squares it fills the frame's crops. A picture that NVDEC has left on the device is read by CuPy's
-`crop_nv12` through DLPack, and nothing of it comes here; any other is cut by the processor's `crop_roi`, so that only
-98 KB a face travel. It does not know whose faces they are.
+Given pictures, of one stream or of several, and the squares in each it fills the frame's crops in that order. A picture
+that NVDEC has left on the device is read by CuPy's `crop_nv12` through DLPack, and nothing of it comes here; all others
+are cut by the processor's `crop_roi`, so that only 192 KiB a face travel, in one copy. It does not know whose faces
+they are.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 
 from tracker.detect.roi import Roi
@@ -54,29 +56,45 @@ class Cropper:
         self._there = torch.zeros_like(self._here, device=device) if pinned else self._here
         self._crop_nv12: Any = operator("crop_nv12", "cupy")[0] if pinned else None
 
-    def __call__(self, frame: Frame, rois: Sequence[Roi], into: FaceFrame) -> None:
+    def __call__(self, asked: Sequence[tuple[Frame, Sequence[Roi]]], into: FaceFrame) -> None:
         """Fill the first crops of `into`, on torch's current stream; its `asked` rows are already there."""
-        picture = picture_on_device(frame)
-        if picture is not None and self._crop_nv12 is not None:
-            self._from_device(picture, frame, len(rois), into)
-            return
-        for row, roi in enumerate(rois):
+        there, cut, end = [], 0, 0
+        for frame, rois in asked:
+            begin, end = end, end + len(rois)
+            picture = picture_on_device(frame) if self._crop_nv12 is not None else None
+            if picture is not None:
+                there.append((picture, frame, slice(begin, end)))
+            else:
+                self._cut(frame, rois, self._here[begin:end].numpy())
+                cut = end
+        if cut:
+            self._send(cut, into)
+        if there:
+            self._from_device(there, into)
+
+    def _cut(self, frame: Frame, rois: Sequence[Roi], crops: np.ndarray) -> None:
+        for roi, crop in zip(rois, crops, strict=True):
             self._crop_roi(
                 frame.planes, frame.layout, frame.bit_depth, frame.matrix, frame.full_range,
-                roi.px_from_crop(CROP_PX), self._here[row].numpy(),
+                roi.px_from_crop(CROP_PX), crop,
             )  # fmt: skip
-        there = self._there[: len(rois)]
-        if there.is_cuda:
-            there.copy_(self._here[: len(rois)], non_blocking=True)
-        into.crops[: len(rois)].copy_(there)
 
-    def _from_device(self, picture: Any, frame: Frame, faces: int, into: FaceFrame) -> None:
+    def _send(self, rows: int, into: FaceFrame) -> None:
+        """One copy for all; rows among these that are cropped on the device get their pixels after it."""
+        there = self._there[:rows]
+        if there.is_cuda:
+            there.copy_(self._here[:rows], non_blocking=True)
+        into.crops[:rows].copy_(there)
+
+    def _from_device(self, pictures: Sequence[tuple[Any, Frame, slice]], into: FaceFrame) -> None:
+        """One launch per picture."""
         import cupy
 
         with on_stream(torch.cuda.current_stream().cuda_stream):
-            luma, chroma = (cupy.from_dlpack(Exported(plane)) for plane in picture.planes)
-            maps = into.asked[:faces, ASKED["px_from_crop"]].reshape(faces, 2, 3).contiguous()
-            crops = Crops(tensor=into.crops[:faces], scale=AS_BYTES)
-            self._crop_nv12(Nv12(luma, chroma, frame.matrix, frame.full_range), maps, crops)
-        # The decoder may take the picture back before the stream has read it.
-        self._held = picture, maps
+            maps = into.asked[:, ASKED["px_from_crop"]].reshape(-1, 2, 3).contiguous()
+            for picture, frame, rows in pictures:
+                luma, chroma = (cupy.from_dlpack(Exported(plane)) for plane in picture.planes)
+                crops = Crops(tensor=into.crops[rows], scale=AS_BYTES)
+                self._crop_nv12(Nv12(luma, chroma, frame.matrix, frame.full_range), maps[rows], crops)
+        # The decoders may take the pictures back before the stream has read them.
+        self._held = pictures, maps

@@ -1,64 +1,47 @@
 """What the pipeline asks instead of its own stages: known faces in, this frame's fits and estimates out, by the batch.
 
-Given a frame and tracks it fills one row for each, replays the smallest graph that holds them, and keeps the answers
-of those that were accepted. It keeps each track's clock, as the smoother does on the processor. Finding faces and the
-state of tracks stay on the host; see `tracker.detect.finder`. A track that is not seen is carried on by a graph of its
-own.
+Given a frame and tracks it makes one row for each, has them replayed (`replays`), and keeps the answers of those that
+were accepted. It keeps each track's clock, as the smoother does on the processor. Finding faces and the state of tracks
+stay on the host; see `tracker.detect.finder`. A track that is not seen is carried on by a graph of its own. It is one
+stream's; others may have theirs on the same device, in other slots of its memory, and be replayed together with it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from math import isfinite
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
 from tracker.detect.finder import Track
-from tracker.device.coast import Coast
-from tracker.device.crop import Cropper
-from tracker.device.face_frame import FaceFrame, shared_on
-from tracker.device.graph import Graph, sizes_for
-from tracker.device.network import Student
 from tracker.device.readiness import cuda_device
-from tracker.device.row import accepted, ask, coasted, face_of, fit_of, miss
-from tracker.errors import AssetError
+from tracker.device.replays import Looks, Replays
+from tracker.device.row import ASKED_WIDTH, accepted, ask, coasted, face_of, fit_of, miss
+from tracker.errors import SettingsError
 from tracker.face.camera import Camera
-from tracker.face.model import FaceModel
 from tracker.face.parameters import Face
-from tracker.kernels.crop_roi import CropRoi
 from tracker.refine.fit import Fit
-from tracker.refine.sharpen import RefineSettings
-from tracker.regress.outputs import WIDTH
-from tracker.smooth.settings import SmoothSettings
 from tracker.source.frame import Frame
 
 NOBODY = -1
+MOST_FACES = 64
+"""Of all streams that share a device."""
 
 
 class DeviceFaces:
-    """Graphs for 1, 2, 4 and so on to `slots` faces, and who is in which slot."""
+    """One stream's faces: who is in which of its slots, their clocks and last answers."""
 
-    def __init__(
-        self, device: torch.device, slots: int, model: FaceModel, crop_roi: CropRoi, student: str | Path | None = None,
-        refine: RefineSettings = RefineSettings(), smooth: SmoothSettings = SmoothSettings(),
-    ) -> None:  # fmt: skip
-        """Captures every graph, which compiles on first use. Raises AssetError, BackendUnavailable."""
-        shared = shared_on(device, slots, model, _student(student), refine, smooth)
-        self.graphs: list[Graph[FaceFrame]] = [Graph(FaceFrame(size, shared), slots) for size in sizes_for(slots)]
-        self._crop = Cropper(crop_roi, self.graphs[-1].batch, device)
-        self._smooth = smooth
+    def __init__(self, replays: Replays, first: int, slots: int) -> None:
+        """The stream's are `slots` of the device's, from `first` on."""
+        self.replays = replays
+        self._first = first
         self._owner = [NOBODY] * slots
-        self._coast = Graph(Coast(1, shared), slots)
+        self._asked = np.zeros((slots, ASKED_WIDTH))
         self._seconds: dict[int, tuple[float, float]] = {}
         """Of each track: the time that its filters have come to, and when it was last seen."""
         self._rows: dict[int, np.ndarray] = {}
-
-    @property
-    def backends(self) -> dict[str, str]:
-        """What each operator of the frame runs on."""
-        return self.graphs[0].frame.operators.backends
 
     def reset(self) -> None:
         """Forget everybody."""
@@ -75,19 +58,26 @@ class DeviceFaces:
         self, frame: Frame, tracks: Sequence[Track], camera: Camera, least_presence: float
     ) -> dict[int, Fit]:  # fmt: skip
         """Look at each track's square; the fits of those who are there, by track id."""
-        if not tracks:
-            return {}
-        graph = next(graph for graph in self.graphs if graph.batch >= len(tracks))
+        looks = self.ask(frame, tracks, camera, least_presence)
+        (answered,) = self.replays([looks])
+        return self.take(looks, answered)
+
+    def ask(self, frame: Frame, tracks: Sequence[Track], camera: Camera, least_presence: float) -> Looks:
+        """What there is to look at: no more tracks than slots."""
         now = frame.pts_seconds
-        for row, track in zip(graph.asked, tracks, strict=False):
+        for row, track in zip(self._asked, tracks, strict=False):
             fresh = self._owner[track.slot] != track.track_id
             dt, anew = self._step(track.track_id, now)
-            ask(row, track.roi, camera, track.slot, (dt, fresh, anew, self._ahead(now)), least_presence)
-        graph.leave_empty(len(tracks))
-        graph.run(lambda into: self._crop(frame, [track.roi for track in tracks], into))
+            times = dt, fresh, anew, self._ahead(now)
+            ask(row, track.roi, camera, self._first + track.slot, times, least_presence)
+        return Looks(frame, tracks, self._asked[: len(tracks)])
+
+    def take(self, looks: Looks, answered: np.ndarray) -> dict[int, Fit]:
+        """The fits of those who are there, by track id, from the answers to `looks`."""
+        now = looks.frame.pts_seconds
         return {
             track.track_id: self._kept(track, row.copy(), now)
-            for track, row in zip(tracks, graph.answered, strict=False)
+            for track, row in zip(looks.tracks, answered, strict=True)
             if accepted(row)
         }
 
@@ -97,10 +87,11 @@ class DeviceFaces:
 
     def coast(self, track: Track, camera: Camera, now_seconds: float) -> Face:
         """What is likely of a track that is not seen now: it moves on as it did, ever less surely."""
-        last = self._rows[track.track_id]
-        miss(self._coast.asked[0], last, camera, track.slot, self._missed(track.track_id, now_seconds))
-        self._coast.run()
-        return face_of(coasted(last, self._coast.answered[0]), track.track_id, track.state)
+        last, graph = self._rows[track.track_id], self.replays.coast
+        slot, times = self._first + track.slot, self._missed(track.track_id, now_seconds)
+        miss(graph.asked[0], last, camera, slot, times)
+        graph.run()
+        return face_of(coasted(last, graph.answered[0]), track.track_id, track.state)
 
     def _missed(self, track_id: int, now: float) -> tuple[float, float]:
         """The step and how far ahead, as `smooth.track_filter` has them for a moment without a look."""
@@ -125,30 +116,58 @@ class DeviceFaces:
             return 0.0, True
         assert now is not None
         come_to, seen = known
-        return max(now - come_to, 0.0), now < come_to or now - seen > self._smooth.gap_seconds
+        return max(now - come_to, 0.0), now < come_to or now - seen > self.replays.smooth.gap_seconds
 
     def _ahead(self, now: float | None) -> float:
         """How many seconds after the frame its estimates are for."""
-        return self._smooth.ahead_ms / 1000 if self._timed(now) else 0.0
+        return self.replays.smooth.ahead_ms / 1000 if self._timed(now) else 0.0
 
     def _timed(self, now: float | None) -> bool:
         """Is there anything to smooth over?"""
-        return now is not None and isfinite(now) and self._smooth.enabled
+        return now is not None and isfinite(now) and self.replays.smooth.enabled
 
 
-def _student(path: str | Path | None) -> Student:
-    """Raises AssetError for a network of another version."""
-    student = Student(path)
-    if student.width != WIDTH:
-        raise AssetError(f"{path or 'student.onnx'} gives {student.width} numbers, not {WIDTH}; take this version's")
-    return student
+class SharedDevice:
+    """One device for the pipelines of several streams, each of which takes this as its `device`.
+
+    The first to come says what the graphs are made of; the others have to be of the same.
+    """
+
+    def __init__(self, device: torch.device, slots: int) -> None:
+        """`slots`: how many faces in all. Raises SettingsError for too many."""
+        if not 1 <= slots <= MOST_FACES:
+            raise SettingsError(f"{slots} faces in all on one device; give 1 to {MOST_FACES}, such as 16 streams of 4")
+        self._device, self._slots, self._given = device, slots, 0
+        self._parts: tuple[Any, ...] = ()
+
+    def __call__(self, slots: int, **parts: Any) -> DeviceFaces:
+        """The next stream's faces, so many at most. Captures the graphs for the first; raises AssetError,
+        BackendUnavailable, and SettingsError for a stream that does not fit beside the others."""
+        of = parts["model"].hash, *(parts.get(name) for name in ("student", "refine", "smooth"))
+        if self._given + slots > self._slots:
+            raise SettingsError(f"{self._given + slots} faces on a device made for {self._slots}; make it for more")
+        if not self._given:
+            self._replays, self._parts = Replays(self._device, self._slots, **parts), of
+        if of != self._parts:
+            raise SettingsError("streams on one device share model, student, refine and smooth; give all the same")
+        self._given += slots
+        return DeviceFaces(self._replays, self._given - slots, slots)
+
+    def look(self, asked: Sequence[tuple[DeviceFaces, Looks]]) -> list[dict[int, Fit]]:
+        """One replay for what all these streams ask: the fits of each, as `DeviceFaces.take` has them."""
+        answers = self._replays([looks for _, looks in asked])
+        return [faces.take(looks, rows) for (faces, looks), rows in zip(asked, answers, strict=True)]
 
 
-def on_cuda(**parts: object) -> DeviceFaces:
+def on_cuda(**parts: Any) -> DeviceFaces:
     """On the CUDA device at hand. Raises BackendUnavailable where there is none."""
-    return DeviceFaces(cuda_device(), **parts)  # type: ignore[arg-type]
+    return _alone(cuda_device(), **parts)
 
 
-def on_processor(**parts: object) -> DeviceFaces:
+def on_processor(**parts: Any) -> DeviceFaces:
     """The same code on the processor, slow: for tests and comparisons."""
-    return DeviceFaces(torch.device("cpu"), **parts)  # type: ignore[arg-type]
+    return _alone(torch.device("cpu"), **parts)
+
+
+def _alone(device: torch.device, **parts: Any) -> DeviceFaces:
+    return SharedDevice(device, parts["slots"])(**parts)

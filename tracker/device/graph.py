@@ -38,7 +38,7 @@ class Graph(Generic[Frame]):
 
     def __init__(self, frame: Frame, spare: int) -> None:
         """`spare` is the slot of empty places; the warm-up leaves every other as it is."""
-        self.frame, self._spare = frame, spare
+        self.frame = frame
         self._captured: torch.cuda.CUDAGraph | None = None
         self._on_device = frame.asked.device.type == "cuda"
         self._asked, self._answered = (
@@ -49,6 +49,8 @@ class Graph(Generic[Frame]):
         """float64 [B, ...]: see `row.ASKED` and `row.MISSED`."""
         self.answered: np.ndarray = self._answered.numpy()
         """float32 [B, ...]: see `row.ANSWERED` and `row.EXPECTED`."""
+        self._nobody = np.zeros(self.asked.shape[1])
+        frame.leave_empty(self._nobody, spare)
         self.leave_empty(0)
         self._stream = torch.cuda.Stream() if self._on_device else None
         self._done = torch.cuda.Event() if self._on_device else None
@@ -62,8 +64,7 @@ class Graph(Generic[Frame]):
 
     def leave_empty(self, first: int) -> None:
         """No faces from this row on."""
-        for row in self.asked[first:]:
-            self.frame.leave_empty(row, self._spare)
+        self.asked[first:] = self._nobody
 
     def run(self, fill: Callable[[Frame], None] = lambda frame: None) -> None:
         """Copy the rows there, let `fill` add what else the frame needs, replay, and wait for the answers."""

@@ -44,7 +44,7 @@ def why_not_torch() -> str | None:
 def cuda_device() -> Any:
     """The current CUDA device, as torch names it. Raises BackendUnavailable with what is missing."""
     if (reason := why_not_cuda()) is not None:
-        raise BackendUnavailable(f"device cuda: {reason}; or leave out --device to track on the processor")
+        raise BackendUnavailable(f"device cuda: {reason}; or leave out --device, in Python device, for the processor")
     import torch
 
     torch.cuda.synchronize()  # makes the context with torch's own flags, before a decoder would with others
