@@ -57,15 +57,16 @@ def demo(out_dir: str | Path, clip: str | None = None) -> None:
     or holds the clip as its overlay.mp4, OutputError where the disk refuses, PublishError where messages were lost.
     """
     from tracker import pipeline
-    from tracker.clients.preview import Preview, contact_sheet, require_apart
+    from tracker.clients.preview import Preview, contact_sheet
     from tracker.publish import Publisher
-    from tracker.source import SourceSettings, open_source
+    from tracker.source import SourceSettings, open_source, require_apart
 
     out = _folder(out_dir)
     overlay, sheet = out / "overlay.mp4", out / "contact_sheet.png"
-    require_apart(overlay, clip or bundled_clip())
+    shown = clip or bundled_clip()
+    require_apart(shown, [overlay, sheet], "--out")
     with ExitStack() as parts:
-        video = parts.enter_context(open_source(clip or bundled_clip(), SourceSettings(realtime=True)))
+        video = parts.enter_context(open_source(shown, SourceSettings(realtime=True)))
         built = pipeline.build_pipeline()
         publisher = parts.enter_context(
             Publisher("tcp://127.0.0.1:*", SOURCE_ID, built.model.hash, built.model.version)
@@ -135,7 +136,9 @@ class Watcher:
     def __init__(self, endpoint: str) -> None:
         fresh = multiprocessing.get_context("spawn")  # a fork would inherit the publisher's socket and threads
         self._ready, self._last, self._counts = fresh.Event(), fresh.Value("q", -1), fresh.SimpleQueue()
-        self._process = fresh.Process(target=_watch, args=(endpoint, self._ready, self._last, self._counts))
+        # A daemon: should an interrupt come before the caller holds this, it ends with the program all the same.
+        told = (endpoint, self._ready, self._last, self._counts)
+        self._process = fresh.Process(target=_watch, args=told, daemon=True)
         self._process.start()
 
     def wait(self, publisher: Publisher) -> None:

@@ -6,7 +6,6 @@ the video library are used. It does not know where the faces came from.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from fractions import Fraction
@@ -176,13 +175,6 @@ def _open(path: Path, fps: float) -> tuple[Any, Any]:
     except OSError as error:
         raise SettingsError(f"cannot write {path} ({error.strerror}); give a file in a folder that exists") from error
     return container, stream
-
-
-def require_apart(path: str | Path, source: str) -> None:
-    """Raise SettingsError where `path` is the very video that is read: it would be lost."""
-    read = source.removeprefix("file://")
-    if os.path.exists(read) and os.path.exists(path) and os.path.samefile(read, path):
-        raise SettingsError(f"the preview would be written over its source {source}; give another file than {path}")
 
 
 def contact_sheet(images: Sequence[np.ndarray], path: str | Path, columns: int = 4, cell_px: int = 480) -> Path:

@@ -28,6 +28,7 @@ STALE_SECONDS = 1.0
 STRONGEST = 3
 # Below this a shape is noise, not expression.
 SHOWN_FROM = 0.05
+_NOTHING = "nothing has come yet; does a publisher run there? (facewire run SOURCE --bind URL)"
 HIDE_CURSOR, SHOW_CURSOR, UP_AND_CLEAR = "\x1b[?25l", "\x1b[?25h", "\x1b[{}F\x1b[0J"
 
 
@@ -36,6 +37,8 @@ class Table:
 
     def __init__(self, url: str) -> None:
         self.feeds: dict[str, Feed] = {}
+        self.messages = 0
+        """Good ones that came, of all sources."""
         self.last_error: WireError | None = None
         self.clock_word = ""
         """How it stands with asking the publisher's clock; empty where nobody asks."""
@@ -43,6 +46,7 @@ class Table:
 
     def add(self, message: FrameMessage, offset: Offset | None = None) -> None:
         """Take one message, and what is known of its publisher's clock."""
+        self.messages += 1
         self.feeds.setdefault(message.source_id, Feed()).add(message, offset)
 
     def failed(self, error: WireError) -> None:
@@ -55,7 +59,7 @@ class Table:
         if self.last_error is not None:
             lines.append(f"  last of them: {self.last_error}")
         if not self.feeds:
-            lines.append("  nothing has come yet; does a publisher run there? (facewire run SOURCE --bind URL)")
+            lines.append(f"  {_NOTHING}")
         for source_id, feed in self.feeds.items():
             lines += _source_lines(source_id, feed, reception, self.clock_word)
         return lines
@@ -63,7 +67,7 @@ class Table:
     def short_lines(self, reception: Reception) -> list[str]:
         """One line for each source."""
         if not self.feeds:
-            return [f"{self._url}: nothing has come yet, bad messages {reception.bad}"]
+            return [f"{self._url}: bad messages {reception.bad}, {_NOTHING}"]
         lines = []
         for source_id, feed in self.feeds.items():
             total, faces = feed.stages_ms().get("total"), feed.last.faces if feed.last else ()
@@ -108,8 +112,8 @@ def _stage_lines(feed: Feed) -> list[str]:
     stages = feed.stages_ms()
     if not stages:
         return []
-    head = "".join(f"{stage:>16}" for stage in STAGES)
-    values = "".join(f"{'/'.join(f'{value:#.3g}' for value in stages[stage]):>16}" for stage in STAGES)
+    head = "".join(f" {stage:>17}" for stage in STAGES)
+    values = "".join(f" {'/'.join(f'{value:#.3g}' for value in stages[stage]):>17}" for stage in STAGES)
     return [f"  ms       {head}", f"  50/95/99%{values}   {_unsure(feed)}".rstrip()]
 
 

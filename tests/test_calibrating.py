@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 import shutil
+import signal
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from importlib.resources import files
 from pathlib import Path
@@ -17,11 +21,12 @@ from tracker.calibrate import CalibrateSettings, Profile, Take, learn, write_pro
 from tracker.calibrate.guide import GUIDED_SECONDS, PROMPT_SECONDS, PROMPTS, REST, moment
 from tracker.calibrate.take import resting
 from tracker.cli import cli
-from tracker.errors import SettingsError, SourceError
+from tracker.errors import OutputError, SettingsError, SourceError
 from tracker.face.expression import ARKIT_INDEX
 from tracker.pipeline import Pipeline, build_pipeline, run
 from tracker.publish import Publisher
 from tracker.source import frame_from_image, open_source
+from tracker.source.frame import Frame
 
 DEMO = str(files("tracker.assets").joinpath("demo.mp4"))
 # Frames of the bundled clip: where its face rests, and where each thing is done.
@@ -110,6 +115,15 @@ def test_the_check_is_on_frames_that_were_not_learned_from(take: Take, profile: 
     text = calibrating.as_text(profile, checked)
     assert "largest of all" in text and "not shown" in text and len(text.splitlines()) == 3 + calibrating.SHOWN + 2
     assert "too short" in calibrating.as_text(profile, None)
+    assert "warning" not in text
+
+
+def test_what_calibrating_made_worse_is_warned_of(profile: Profile) -> None:
+    before, after = np.full(len(ARKIT_INDEX), 0.1), np.full(len(ARKIT_INDEX), 0.102)
+    assert "warning" not in calibrating.as_text(profile, calibrating.Check(before, after))
+    after[[ARKIT_INDEX["jawOpen"], ARKIT_INDEX["mouthPucker"]]] = 0.2, 0.3
+    warning = calibrating.as_text(profile, calibrating.Check(before, after)).splitlines()[-1]
+    assert warning.startswith("warning: 2 shapes") and "mouthPucker 0.100 -> 0.300, jawOpen 0.100 -> 0.200" in warning
 
 
 def test_every_message_says_which_profile_was_applied(take_path: Path, profile: Profile, tmp_path: Path) -> None:
@@ -176,6 +190,45 @@ def test_a_guided_take(demo: list[np.ndarray], tmp_path: Path) -> None:
     assert profile.shapes[ARKIT_INDEX["jawOpen"]].range and profile.shapes[ARKIT_INDEX["jawOpen"]].neutral < 0.1
 
 
+@pytest.mark.parametrize("leaves", [True, False])
+def test_a_guided_take_that_is_cut_short_is_refused(demo: list[np.ndarray], leaves: bool) -> None:
+    seconds = PROMPT_SECONDS * 3.5
+    frames = [frame_from_image(demo[AT_REST], k / GUIDED_FPS) for k in range(round(seconds * GUIDED_FPS))]
+    if leaves:  # the take goes on without the face
+        nobody = np.zeros_like(demo[0])
+        frames += [frame_from_image(nobody, at) for at in np.arange(seconds, GUIDED_SECONDS, 1.0)]
+    with pytest.raises(SettingsError, match=f"10 of 42 s, up to prompt 4 of {len(PROMPTS)}.*frown") as caught:
+        calibrating.record(frames, build_pipeline(), float("inf"), True, lambda text: None)
+    assert "\n" not in str(caught.value)
+
+
+def interrupted(frames: Iterable[Frame], after_seconds: float) -> Iterator[Frame]:
+    """The frames until somebody presses Ctrl-C."""
+    for frame in frames:
+        if (frame.pts_seconds or 0.0) > after_seconds:
+            signal.raise_signal(signal.SIGINT)
+        yield frame
+
+
+def test_an_interrupt_ends_a_take_and_what_was_seen_is_learned_from(take_path: Path) -> None:
+    def cut(seconds: float, guided: bool = False) -> Take | str:
+        try:
+            with open_source(str(take_path)) as video:
+                frames = interrupted(video, seconds)
+                return calibrating.record(frames, build_pipeline(), float("inf"), guided, lambda _: None)
+        except KeyboardInterrupt:  # of which pytest itself would end
+            return "thrown away"
+
+    model_hash, long, short = build_pipeline().model.hash, cut(6.0), cut(2.0)
+    assert isinstance(long, Take) and isinstance(short, Take)
+    assert 5.5 < learn(long, model_hash, "x").seconds <= 6.0
+    with pytest.raises(SettingsError, match="shows a face for 1"):
+        learn(short, model_hash, "x")
+    with pytest.raises(SettingsError, match="no face was seen"):
+        cut(0.0)
+    assert cut(2.0, guided=True) == "thrown away"
+
+
 def test_a_take_without_a_face_or_without_time(faceless_clip: Path, demo: list[np.ndarray]) -> None:
     with open_source(str(faceless_clip)) as video, pytest.raises(SettingsError, match="no face"):
         calibrating.record(video, build_pipeline(), float("inf"), False, print)
@@ -190,12 +243,41 @@ def test_without_a_camera_it_says_what_else(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_the_command(take_path: Path, tmp_path: Path) -> None:
-    out = tmp_path / "people" / "demo.json"
+    out = tmp_path / "people" / "de mo.json"
     done = CliRunner().invoke(cli, ["calibrate", str(take_path), "--out", str(out), "--name", "Somebody"])
     assert done.exit_code == 0, done.output
-    assert "largest of all" in done.output and f"--profile {out}" in done.output
+    assert "largest of all" in done.output and "warning" not in done.output
+    said = shlex.split(done.output.split("apply it: ")[1])
+    assert said == ["facewire", "run", str(take_path), "--profile", str(out)]
     written = json.loads(out.read_text())
     assert written["name"] == "Somebody" and not written["guided"]
     shutil.copy(out, tmp_path / "people" / "copy.json")
     done = CliRunner().invoke(cli, ["run", str(take_path), "--bind", "tcp://127.0.0.1:*", "--profile", str(out.parent)])
     assert done.exit_code == 0, done.output
+
+
+@pytest.mark.parametrize(
+    ("flags", "error", "says"),
+    [
+        (["--out", "folder"], OutputError, "is a folder"),
+        (["--out", "anna"], OutputError, "anna.json"),
+        (["--out", "notes.json"], OutputError, "no profile"),
+        (["--out", "notes.json/anna.json"], OutputError, "cannot write"),
+        (["--guided", "--seconds", "10"], SettingsError, "--guided"),
+    ],
+)
+def test_the_command_refuses_before_it_opens_the_source(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, flags: list[str], error: type, says: str
+) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "notes.json").write_text("{}")
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(cli, ["calibrate", "missing.mp4", *flags])
+    assert isinstance(done.exception, error) and says in str(done.exception)
+
+
+def test_the_command_has_only_flags_that_suit_a_take() -> None:
+    text = CliRunner().invoke(cli, ["calibrate", "--help"]).output
+    assert "--smooth-calm" in text and "--max-faces" in text
+    assert not re.search("--(device|decode|smooth-look-ahead-frames|smooth-ahead-ms)", text)
+    assert CliRunner().invoke(cli, ["calibrate", "missing.mp4", "--seconds", "nan"]).exit_code == 2

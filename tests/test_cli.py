@@ -160,7 +160,7 @@ def test_bad_flag(faceless_clip: Path, flags: list[str], named: str) -> None:
         ("[finder]\nmax_faces = 2\n", "finder"),
         ("max_faces = 2\n", "max_faces"),
         ("[find\n", "TOML"),
-        ("[find]\nmax_faces = 'two'\n", "max-faces"),
+        ("[find]\nmax_faces = 'two'\n", "max_faces"),
     ],
 )
 def test_bad_settings_file(tmp_path: Path, faceless_clip: Path, text: str, named: str) -> None:
@@ -169,14 +169,15 @@ def test_bad_settings_file(tmp_path: Path, faceless_clip: Path, text: str, named
     assert named in refused("run", faceless_clip, "--bind", LOOPBACK, "--settings", path)
 
 
+def test_a_preview_of_the_source_on_itself(faceless_clip: Path, tmp_path: Path) -> None:
+    own, linked = Path(shutil.copy(faceless_clip, tmp_path / "own.mp4")), tmp_path / "linked.mp4"
+    linked.symlink_to(own)
+    assert "linked.mp4 is the source itself" in run_refused(own, "--preview", linked)
+    assert own.read_bytes() == faceless_clip.read_bytes()
+
+
 def test_unwritable_preview(faceless_clip: Path, tmp_path: Path) -> None:
     assert "nowhere" in run_refused(faceless_clip, "--preview", tmp_path / "nowhere" / "out.mp4")
-
-
-def test_preview_over_its_own_source(faceless_clip: Path) -> None:
-    before = faceless_clip.read_bytes()
-    assert "its source" in run_refused(faceless_clip, "--preview", faceless_clip)
-    assert faceless_clip.read_bytes() == before
 
 
 def test_unknown_command() -> None:
@@ -307,9 +308,16 @@ def test_settings_file_beats_default_and_flag_beats_file(tmp_path: Path, faceles
 
 
 @pytest.fixture
-def running() -> Iterator[tuple[subprocess.Popen[str], str]]:
+def preview(tmp_path: Path) -> Path:
+    """Where `running` draws."""
+    return tmp_path / "overlay.mp4"
+
+
+@pytest.fixture
+def running(preview: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """A `facewire run` without an end, and where it publishes."""
     command = [sys.executable, "-m", "tracker.cli", "run", "lavfi:testsrc2=size=160x120:rate=30", "--bind", LOOPBACK]
+    command += ["--preview", str(preview)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None and process.stderr is not None
         while "tracking" not in (line := process.stdout.readline()):
@@ -321,13 +329,40 @@ def running() -> Iterator[tuple[subprocess.Popen[str], str]]:
 
 
 @pytest.mark.parametrize("asked", [signal.SIGINT, signal.SIGTERM])
-def test_a_request_to_stop_ends_quietly(running: tuple[subprocess.Popen[str], str], asked: signal.Signals) -> None:
-    process, _ = running
+def test_a_request_to_stop_ends_quietly_with_a_summary(
+    running: tuple[subprocess.Popen[str], str], preview: Path, asked: signal.Signals
+) -> None:
+    import av
+
+    from tracker.clients import subscribe
+
+    process, url = running
+    with subscribe(url, timeout_seconds=30) as subscription:  # until frames come
+        next(subscription)
     time.sleep(0.3)
     process.send_signal(asked)
-    _, errors = process.communicate(timeout=60)
+    said, errors = process.communicate(timeout=60)
     assert process.returncode == 130
     assert errors.strip() == ""
+    summary, wrote = said.splitlines()
+    assert " frames in " in summary and wrote == f"wrote {preview}"
+    with av.open(str(preview)) as video:
+        drawn = sum(1 for _ in video.decode(video=0))
+    assert int(summary.split()[0]) in (drawn, drawn + 1)
+
+
+def test_subscribe_stops_when_a_service_manager_asks() -> None:
+    command = [sys.executable, "-u", "-m", "tracker.cli", "subscribe", "tcp://127.0.0.1:9"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None and "nothing has come yet" in process.stdout.readline()
+        process.send_signal(signal.SIGTERM)
+        assert process.communicate(timeout=60)[1].strip() == ""
+    assert process.returncode == 130
+
+
+def test_subscribe_in_vain_exits_with_3() -> None:
+    done = facewire("subscribe", "tcp://127.0.0.1:9", "--count", "1", "--seconds", "0.2")
+    assert done.returncode == 3 and "does a publisher run there?" in done.stdout
 
 
 def test_subscribe_shows_what_run_publishes(running: tuple[subprocess.Popen[str], str]) -> None:

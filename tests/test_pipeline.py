@@ -14,7 +14,7 @@ from tracker.errors import SettingsError
 from tracker.face.expression import ARKIT_INDEX
 from tracker.face.parameters import TrackState
 from tracker.face.topology import LEFT_EYE_RING, RIGHT_EYE_RING
-from tracker.pipeline import STAGES, build_pipeline, run
+from tracker.pipeline import STAGES, Stopped, build_pipeline, run
 from tracker.source import frame_from_image, open_source
 
 CLIP = str(files("tracker.assets").joinpath("demo.mp4"))
@@ -203,14 +203,35 @@ def test_a_run_leaves_garbage_collection_as_it_was():
     assert frozen[0] > 1000 and gc.get_freeze_count() == 0
 
 
+def test_an_interrupt_says_what_the_run_had_come_to():
+    from tracker.publish import Publisher
+
+    pipeline = build_pipeline()
+    publisher = Publisher("tcp://127.0.0.1:*", "grey", pipeline.model.hash, pipeline.model.version)
+
+    def stop(*_):
+        if publisher.sequence == 7:
+            raise KeyboardInterrupt
+
+    grey = open_source("lavfi:color=c=gray:size=320x240:rate=30:duration=1")
+    with publisher, grey as source, pytest.raises(KeyboardInterrupt) as caught:
+        run(source, pipeline, publisher, stop)
+    assert isinstance(caught.value, Stopped) and caught.value.summary.frames == 7
+    assert gc.get_freeze_count() == 0
+
+
 def test_bad_pictures_are_named():
     made = tracker.Tracker()
     with pytest.raises(SettingsError, match="uint8"):
         made.track(np.zeros((10, 10, 3), np.float32))
     with pytest.raises(SettingsError, match="str"):
         made.track("talk.mp4")
-    with pytest.raises(SettingsError, match="max_faces"):
-        tracker.Tracker(max_faces=0)
+    for wrong in (0, 1.5, "a", None):
+        with pytest.raises(SettingsError, match="max_faces"):
+            tracker.Tracker(max_faces=wrong)
+    for wrong in (4.9, 151, "wide", float("nan")):
+        with pytest.raises(SettingsError, match="vertical_fov_deg"):
+            tracker.Tracker(vertical_fov_deg=wrong)
 
 
 def test_importing_the_package_loads_nothing_heavy():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -11,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from tracker.errors import SettingsError
-from tracker.settings import PublishSettings, SettingsCommand, TrackSettings, build, read_file
+from tracker.settings import TRACKING_SECTIONS, PublishSettings, SettingsCommand, TrackSettings, build, read_file
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,8 @@ class Kettle:
     """Of the lid."""
     cups: int | None = None
     """How many wait."""
+    book: Path | None = None
+    """Of recipes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +103,89 @@ def test_help_is_the_fields_docstring() -> None:
     assert "--whistle / --no-whistle" in shown
 
 
-@pytest.mark.parametrize("angle", [0.0, 180.0, -5.0, float("nan")])
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("name = 3", "name in [kettle] is 3; give text in quotes"),
+        ("litres = '2'", 'litres in [kettle] is "2"; give a number'),
+        ("litres = true", "litres in [kettle] is true; give a number"),
+        ("litres = {a = 1}", 'litres in [kettle] is {"a": 1}; give a number'),
+        ("whistle = 1", "whistle in [kettle] is 1; give true or false"),
+        ("whistle = 'yes'", 'whistle in [kettle] is "yes"; give true or false'),
+        ("colour = 'green'", 'colour in [kettle] is "green"; give one of "red", "blue"'),
+        ("colour = []", 'colour in [kettle] is []; give one of "red", "blue"'),
+        ("cups = 1.9", "cups in [kettle] is 1.9; give a whole number"),
+        ("cups = true", "cups in [kettle] is true; give a whole number"),
+        ("cups = [1, 2]", "cups in [kettle] is [1, 2]; give a whole number"),
+        ("cups = 1979-05-27", 'cups in [kettle] is "1979-05-27"; give a whole number'),
+        ("cups = 9223372036854775808", "give a whole number"),
+        ("book = 3", "book in [kettle] is 3; give a path in quotes"),
+        ('book = "a\\u0000"', "give a path in quotes"),
+        ("name = ['" + "a" * 500 + "']", "aaa...; give text in quotes"),
+        ("[stove]\nheat = [1]", "heat in [stove] is [1]; give a list of a number, a number"),
+        ("[stove]\nheat = [1, 'hot']", "give a list of a number, a number"),
+        ("[stove]\nheat = 1", "give a list of a number, a number"),
+    ],
+)
+def test_a_value_of_another_type_is_neither_bent_nor_a_traceback(tmp_path: Path, line: str, says: str) -> None:
+    path = tmp_path / "kitchen.toml"
+    path.write_text(f"[kettle]\n{line}\n")
+    with pytest.raises(SettingsError) as caught:
+        read_file(path, {"kettle": Kettle, "stove": Stove})
+    assert str(caught.value).startswith(f"{path}: ") and says in str(caught.value)
+    assert "\n" not in str(caught.value) and len(str(caught.value)) < len(str(path)) + 200
+
+
+def test_values_that_fit_arrive_as_they_are(tmp_path: Path) -> None:
+    path = tmp_path / "kitchen.toml"
+    path.write_text("[kettle]\nlitres = 2\nwhistle = true\ncolour = 'blue'\ncups = 3\nbook = 'tea.txt'\n")
+    assert boil("tea", "--settings", str(path))[0] == Kettle("tea", 2.0, True, "blue", 3, Path("tea.txt"))
+
+
+def test_sections_of_other_commands_are_passed_over_and_unknown_ones_are_not(tmp_path: Path) -> None:
+    path = tmp_path / "kitchen.toml"
+    path.write_text("[oven]\nwhatever = 1\n[kettle]\ncups = 2\n")
+    assert read_file(path, {"kettle": Kettle}, foreign=("oven", "kettle")) == {"cups": 2}
+    path.write_text("[own]\nwhatever = 1\n")
+    with pytest.raises(SettingsError, match=r"unknown section \[own\]; valid: kettle, oven$"):
+        read_file(path, {"kettle": Kettle}, foreign=("oven", "kettle"))
+
+
+def test_a_flag_that_is_left_out_keeps_its_default_whatever_a_file_says(tmp_path: Path) -> None:
+    built, sections = [], {"kettle": Kettle, "stove": Stove}
+    command = SettingsCommand(
+        "boil", sections=lambda: sections, prefixed=("stove",), without=("cups", "stove_heat"),
+        callback=lambda **flags: built.append((build(Kettle, flags), build(Stove, flags, "stove"))),
+    )  # fmt: skip
+    path = tmp_path / "kitchen.toml"
+    path.write_text("[kettle]\nname = 'tea'\ncups = 3\n[stove]\nheat = [5, 6]\n")
+    command.main(["--settings", str(path)], standalone_mode=False)
+    assert built == [(Kettle("tea"), Stove())]
+    with pytest.raises(click.UsageError, match="--cups"):
+        command.main(["--name", "tea", "--cups", "3"], standalone_mode=False)
+
+
+def test_the_readme_s_settings_file_is_one_for_every_command_that_tracks(tmp_path: Path) -> None:
+    from tracker.cli import cli
+
+    text = (Path(__file__).resolve().parents[1] / "README.md").read_text(encoding="utf-8")
+    block = re.search(r"`--settings facewire.toml`\n\n((?:    .*\n)+)", text)
+    assert block is not None
+    path = tmp_path / "facewire.toml"
+    path.write_text(textwrap.dedent(block[1]))
+    for name in ("run", "calibrate"):
+        command = cli.commands[name]
+        context = command.make_context(name, ["talk.mp4", "--settings", str(path)])
+        assert (context.params["max_faces"], context.params["smooth_calm"]) == (2, 1.5)
+
+
+def test_sections_are_named_as_the_commands_have_them() -> None:
+    from tracker.cli import _run_sections
+
+    assert tuple(_run_sections()) == TRACKING_SECTIONS
+
+
+@pytest.mark.parametrize("angle", [4.9, 151.0, 0.0, 180.0, -5.0, float("nan")])
 def test_field_of_view_has_bounds(angle: float) -> None:
     with pytest.raises(SettingsError, match="vertical_fov_deg"):
         TrackSettings(vertical_fov_deg=angle)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tracker.calibrate.curve import Curve
-from tracker.calibrate.guide import GUIDED_SECONDS, moment
+from tracker.calibrate.guide import GUIDED_SECONDS, PROMPTS, moment
 from tracker.calibrate.profile import Profile
 from tracker.calibrate.take import LEAST_SECONDS, Take, learn, resting
 from tracker.errors import SettingsError, SourceError
@@ -27,7 +27,11 @@ LIVE_SECONDS = 20.0
 SHOWN = 8
 """Rows of the table."""
 LEAST_CONFIDENCE = 0.3
+WORSE = 0.005
+"""What reads so much more at rest than before was made worse: less could not be seen in the table."""
 Say = Callable[[str], None]
+Rows = dict[int, list[tuple[float, Face, int]]]
+"""Track -> seconds into the take, what was seen, and the prompt it follows."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,25 +53,20 @@ def first_camera() -> str:
 def record(frames: Iterable[Frame], pipeline: Pipeline, seconds: float, guided: bool, say: Say) -> Take:
     """Follow the largest face for so many seconds of the frames' own time, or to their end; `say` gets the prompts.
 
-    Raises SettingsError where no face was seen, or frames have no time.
+    An interrupt ends a take without prompts; what was seen until then is the take. Raises SettingsError where no face
+    was seen, or not until the last prompt, and where frames have no time.
     """
-    rows: dict[int, list[tuple[float, Face, int]]] = {}
-    begin: float | None = None
-    teller = _Teller(say) if guided else None
-    for frame in frames:
-        now = frame.pts_seconds
-        if now is None:
-            raise SettingsError("the take is a picture without time; give a video or a camera")
-        begin = now if begin is None else begin
-        if now - begin >= (min(seconds, GUIDED_SECONDS) if guided else seconds):
-            break
-        prompt = teller(now - begin) if teller else -1
-        for face in pipeline.track(frame):
-            if face.state == TrackState.TRACKING and face.confidence >= LEAST_CONFIDENCE:
-                rows.setdefault(face.track_id, []).append((now - begin, face, prompt))
+    rows: Rows = {}
+    try:
+        _follow(frames, pipeline, min(seconds, GUIDED_SECONDS) if guided else seconds, _Teller(say, guided), rows)
+    except KeyboardInterrupt:
+        if guided:
+            raise
     if not rows:
         raise SettingsError("no face was seen in the take; sit before the camera, lit from the front")
     seen = max(rows.values(), key=lambda track: sum(float(np.ptp(face.landmarks_px[:, 1])) for _, face, _ in track))
+    if guided:
+        _require_whole(seen[-1][0])
     return Take(
         np.array([at for at, _, _ in seen]), np.array([face.blendshapes for _, face, _ in seen]),
         np.array([face.identity for _, face, _ in seen]),
@@ -75,16 +74,43 @@ def record(frames: Iterable[Frame], pipeline: Pipeline, seconds: float, guided: 
     )  # fmt: skip
 
 
-class _Teller:
-    """Prompts as they come, each once, and the last three seconds of each counted down."""
+def _follow(frames: Iterable[Frame], pipeline: Pipeline, seconds: float, teller: _Teller, rows: Rows) -> None:
+    """Put into `rows` what is seen of each face, until the frames' own time is up."""
+    begin: float | None = None
+    for frame in frames:
+        now = frame.pts_seconds
+        if now is None:
+            raise SettingsError("the take is a picture without time; give a video or a camera")
+        begin = now if begin is None else begin
+        if now - begin >= seconds:
+            break
+        prompt = teller(now - begin)
+        for face in pipeline.track(frame):
+            if face.state == TrackState.TRACKING and face.confidence >= LEAST_CONFIDENCE:
+                rows.setdefault(face.track_id, []).append((now - begin, face, prompt))
 
-    def __init__(self, say: Say) -> None:
-        self._say = say
+
+def _require_whole(last_seconds: float) -> None:
+    """Raises SettingsError unless the face of a guided take was still seen at the last prompt."""
+    last = moment(last_seconds)
+    if last is not None and last.place < len(PROMPTS) - 1:
+        raise SettingsError(
+            f"the guided take shows the face for {last_seconds:.0f} of {GUIDED_SECONDS:.0f} s, up to prompt "
+            f"{last.place + 1} of {len(PROMPTS)} ({last.text!r}); stay in the picture to the last one, or leave out "
+            "--guided"
+        )
+
+
+class _Teller:
+    """Prompts as they come, each once, and the last three seconds of each counted down; nothing where unguided."""
+
+    def __init__(self, say: Say, guided: bool) -> None:
+        self._say, self._guided = say, guided
         self._said: tuple[int, int] = (-1, 0)
 
     def __call__(self, seconds: float) -> int:
         """Say what is due; returns the number of the prompt."""
-        now = moment(seconds)
+        now = moment(seconds) if self._guided else None
         if now is None:
             return -1
         place, left = self._said
@@ -126,4 +152,17 @@ def as_text(profile: Profile, checked: Check | None) -> str:
         )
     worst = f"  {'largest of all':20} {checked.before.max():8.3f} {checked.after.max():8.3f}"
     mean = f"  {'mean of all':20} {checked.before.mean():8.3f} {checked.after.mean():8.3f}"
-    return "\n".join([*lines, worst, mean])
+    return "\n".join([*lines, worst, mean, *_warning(checked)])
+
+
+def _warning(checked: Check) -> list[str]:
+    """One line that names what got worse, if anything did."""
+    worse = np.flatnonzero(checked.after > checked.before + WORSE)
+    if not len(worse):
+        return []
+    most = sorted(worse, key=lambda shape: checked.before[shape] - checked.after[shape])[:SHOWN]
+    names = ", ".join(f"{ARKIT_NAMES[k]} {checked.before[k]:.3f} -> {checked.after[k]:.3f}" for k in most)
+    return [
+        f"warning: {len(worse)} shapes read more at rest than before ({names}); the face hardly rested in this "
+        "take, so calibrate again"
+    ]

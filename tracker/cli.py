@@ -7,6 +7,8 @@ to start, not how any of it works.
 
 from __future__ import annotations
 
+import os
+import shlex
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -19,9 +21,17 @@ import click
 
 from tracker import learning, measuring
 from tracker.errors import FacewireError, SettingsError
-from tracker.settings import DEFAULT_ENDPOINT, PublishSettings, SettingsCommand, TrackSettings, build
+from tracker.settings import (
+    DEFAULT_ENDPOINT,
+    TRACKING_SECTIONS,
+    PublishSettings,
+    SettingsCommand,
+    TrackSettings,
+    build,
+)
 
 EXIT_BAD_INPUT = 2
+EXIT_NOTHING_CAME = 3
 EXIT_INTERRUPTED = 130
 
 
@@ -47,6 +57,11 @@ def _run_sections() -> dict[str, type]:
     last = {"calibrate": CalibrateSettings, "publish": PublishSettings, "feed": FeedSettings}
     return _tracking_sections() | last
 
+
+# Sections of a settings file that are some command's.
+_SECTIONS = (*TRACKING_SECTIONS, *measuring.BENCHES)
+# What a take knows nothing of: it is tracked on the processor, as it happens, and not as it will be or was.
+_NOT_OF_A_TAKE = ("device", "decode", "smooth_look_ahead_frames", "smooth_ahead_ms")
 
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 
@@ -76,7 +91,17 @@ def cli(ctx: click.Context) -> None:
         click.echo(ctx.get_help())
 
 
-@cli.command(cls=SettingsCommand, sections=_run_sections, prefixed=("refine", "smooth"))
+class _Seconds(click.FloatRange):
+    """A range of seconds, and no NaN, which is in every range."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        seconds = super().convert(value, param, ctx)
+        if seconds != seconds:
+            self.fail(f"{value} is not in the range {self._describe_range()}.", param, ctx)
+        return seconds
+
+
+@cli.command(cls=SettingsCommand, sections=_run_sections, prefixed=("refine", "smooth"), foreign=_SECTIONS)
 @click.argument("source")
 @click.option(
     "--preview", type=click.Path(path_type=Path), metavar="MP4",
@@ -108,18 +133,21 @@ def run(source: str, preview: Path | None, render: str | None, **flags: Any) -> 
         facewire run v4l2:/dev/video0 --bind tcp://0.0.0.0:5570 --control tcp://0.0.0.0:5571
         facewire run talk.mp4 --device cuda --max-faces 8
         ffmpeg -i talk.mp4 -f mpegts - | facewire run -
+
+    Ctrl-C, or a service manager's SIGTERM, closes everything in order, says what the run came to, and exits with 130.
     """
     from tracker import pipeline, publish
     from tracker import source as sources
     from tracker.calibrate import CalibrateSettings
     from tracker.face_work import device_named
 
-    signal.signal(signal.SIGTERM, _stop)
     publishing = build(PublishSettings, flags)
     if render and not preview:
         raise SettingsError(f"--render {render} without --preview; say where the video goes: --preview {render}.mp4")
     track = build(TrackSettings, flags)
     device = device_named(track.device, flags["max_faces"])
+    if preview:
+        sources.require_apart(source, [preview], "--preview")
     reading = build(sources.SourceSettings, flags)
     reading = replace(reading, decode=reading.decode or ("auto" if device else "cpu"))
     with ExitStack() as open_parts:
@@ -129,7 +157,7 @@ def run(source: str, preview: Path | None, render: str | None, **flags: Any) -> 
         mirror = built.model if publishing.mirror else None
         named = (publishing.bind, publishing.source_id, built.model.hash, built.model.version)
         publisher = open_parts.enter_context(publish.Publisher(*named, build(publish.FeedSettings, flags), mirror))
-        beside = _preview(open_parts, source, preview, video.fps, built.model, render) if preview else None
+        beside = _preview(open_parts, preview, video.fps, built.model, render) if preview else None
         on_frame = None if beside is None else lambda frame, faces, camera: beside.add(frame, faces)
         if watch := click.get_current_context().obj:  # whoever runs the command from Python, such as a bench
             on_frame = watch(built, publisher)
@@ -137,10 +165,16 @@ def run(source: str, preview: Path | None, render: str | None, **flags: Any) -> 
         click.echo(
             f"tracking {source}, publishing {publishing.source_id!r} on {publisher.endpoint}{asked}; Ctrl-C stops"
         )
-        summary = pipeline.run(video, built, publisher, on_frame)
+        stop: pipeline.Stopped | None = None
+        try:
+            summary = pipeline.run(video, built, publisher, on_frame)
+        except pipeline.Stopped as stopped:
+            summary, stop = stopped.summary, stopped
     click.echo(str(summary))
     if beside:
         click.echo(beside.outcome())
+    if stop:
+        raise stop
 
 
 def _pipeline(flags: dict[str, Any], calibrate: Any, device: Callable[..., Any] | None = None) -> Any:
@@ -159,33 +193,38 @@ def _pipeline(flags: dict[str, Any], calibrate: Any, device: Callable[..., Any] 
 
 
 def _preview(
-    open_parts: ExitStack, source: str, path: Path, fps: float | None, model: Any, render: str | None
+    open_parts: ExitStack, path: Path, fps: float | None, model: Any, render: str | None
 ) -> Any:  # fmt: skip
-    from tracker.clients.preview import Bystander, Preview, require_apart
+    from tracker.clients.preview import Bystander, Preview
 
-    require_apart(path, source)
     beside = Bystander(Preview(path, fps, model, render), tell=_tell)
     open_parts.callback(beside.close)
     return beside
 
 
-@cli.command(cls=SettingsCommand, sections=_tracking_sections, prefixed=("refine", "smooth"))
+@cli.command(
+    cls=SettingsCommand, sections=_tracking_sections, prefixed=("refine", "smooth"), without=_NOT_OF_A_TAKE,
+    foreign=_SECTIONS,
+)  # fmt: skip
 @click.argument("source", required=False)
 @click.option(
     "--out", type=click.Path(path_type=Path), default="profile.json", show_default=True, metavar="FILE",
-    help="Where the profile goes; an older profile there is replaced.",
+    help="Where the profile goes, NAME.json; an older profile there is replaced.",
 )  # fmt: skip
 @click.option("--name", help="Whose it is, for people; the file's name by default.")
 @click.option("--guided", is_flag=True, help="Say what to do, prompt by prompt, for 42 s.")
-@click.option("--seconds", type=click.FloatRange(min=0, min_open=True), help="Stop after this long; 20 s of a camera.")
+@click.option(
+    "--seconds", type=_Seconds(min=0, min_open=True), help="Stop after this long; 20 s of a camera. Not with --guided."
+)
 def calibrate(
     source: str | None, out: Path, name: str | None, guided: bool, seconds: float | None, **flags: Any
 ) -> None:
     """Learn a person's neutral face and range of motion from a short take of SOURCE.
 
     SOURCE is the first camera, or whatever `facewire run` takes. Without --guided, talk, smile, raise your brows, and
-    rest your face for a few seconds: the neutral is found as the longest calm stretch. `facewire run --profile FILE`
-    applies it to that person's face, and again whenever the file changes.
+    rest your face for a few seconds: the neutral is found as the longest calm stretch. Ctrl-C ends such a take early
+    and learns from what there is; a guided one is whole or nothing. `facewire run --profile FILE` applies the profile
+    to that person's face, and again whenever the file changes.
 
     \b
     Examples:
@@ -196,19 +235,24 @@ def calibrate(
     """
     from tracker import calibrating
     from tracker import source as sources
-    from tracker.calibrate import CalibrateSettings, learn, write_profile
+    from tracker.calibrate import CalibrateSettings, learn, require_place, write_profile
 
+    if guided and seconds is not None:
+        raise SettingsError(f"--seconds {seconds:g} with --guided, which takes as long as its prompts; leave one out")
+    require_place(out)
     spec = source or calibrating.first_camera()
     with sources.open_source(spec, build(sources.SourceSettings, flags)) as video:
         _warm_up()
         built = _pipeline(flags, CalibrateSettings())
-        click.echo(f"watching {spec}; Ctrl-C stops" + ("" if guided or not video.live else "; move, talk, and rest"))
+        stops = "gives up" if guided else "stops, and learns from what there is"
+        click.echo(f"watching {spec}; Ctrl-C {stops}" + ("" if guided or not video.live else "; move, talk, and rest"))
         longest = seconds or (calibrating.LIVE_SECONDS if video.live and not guided else float("inf"))
         take = calibrating.record(video, built, longest, guided, click.echo)
     profile = learn(take, built.model.hash, name or out.stem)
     click.echo(calibrating.as_text(profile, calibrating.check(take, built.model.hash)))
     write_profile(profile, out)
-    click.echo(f"wrote {out}, profile {profile.id.hex()}; apply it: facewire run {spec} --profile {out}")
+    applied = shlex.join(["facewire", "run", spec, "--profile", str(out)])
+    click.echo(f"wrote {out}, profile {profile.id.hex()}; apply it: {applied}")
 
 
 @cli.command()
@@ -222,11 +266,12 @@ def calibrate(
 @click.option("--control", metavar="URL", help="Where to ask the publisher's clock; its hello says by default.")
 def subscribe(
     url: str, source_id: str | None, newest: bool, seconds: float | None, count: int | None, control: str | None
-) -> None:
+) -> int:
     """Show what is published on URL.
 
     Rates, gaps, staleness, stage latencies and the strongest shapes, live. From another machine the latency is true,
-    with its error, where that one runs with --control; else it is as good as both wall clocks.
+    with its error, where that one runs with --control; else it is as good as both wall clocks. Exits with 3 where
+    --seconds went by without a message, or with fewer than --count.
 
     \b
     Examples:
@@ -235,12 +280,13 @@ def subscribe(
     """
     from tracker.clients import print as printing
 
-    printing.print_table(url, source_id, newest, seconds, count, control=control)
+    table = printing.print_table(url, source_id, newest, seconds, count, control=control)
+    return EXIT_NOTHING_CAME if table.messages < (count or 1) else 0
 
 
 @cli.command()
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of the report.")
-@click.option("--seconds", type=click.FloatRange(0.5, 60), default=5.0, show_default=True, help="How long to measure.")
+@click.option("--seconds", type=_Seconds(0.5, 60), default=5.0, show_default=True, help="How long to measure.")
 def doctor(as_json: bool, seconds: float) -> None:
     """Say what this machine has and how fast it is.
 
@@ -319,12 +365,20 @@ def _warm_up() -> None:
 
 
 def _stop(*_: Any) -> NoReturn:
-    raise KeyboardInterrupt  # a service manager's stop ends like Ctrl-C: files are closed, sockets too
+    raise KeyboardInterrupt
+
+
+def _stop_on_sigterm() -> None:
+    """A service manager's stop ends every command like Ctrl-C: files are closed, sockets and children too."""
+    signal.signal(signal.SIGTERM, _stop)
+    if hasattr(os, "register_at_fork"):  # a worker that is forked goes without a word
+        os.register_at_fork(after_in_child=lambda: signal.signal(signal.SIGTERM, signal.SIG_DFL))
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
-    """Run the command line; bad input is one line on stderr and exit code 2, Ctrl-C is exit code 130."""
+    """Run the command line; bad input is one line on stderr and exit code 2, Ctrl-C and SIGTERM are exit code 130."""
     try:
+        _stop_on_sigterm()
         status = cli.main(arguments, prog_name="facewire", standalone_mode=False)
     except click.ClickException as error:
         asked = f" (see {error.ctx.command_path} --help)" if isinstance(error, click.UsageError) and error.ctx else ""

@@ -14,7 +14,7 @@ from typing import Any
 import click
 
 from tracker.errors import BackendUnavailable
-from tracker.settings import SettingsCommand, build
+from tracker.settings import TRACKING_SECTIONS, SettingsCommand, build
 
 # Name -> what it measures and an example. The first field of the module's Settings is the positional argument.
 BENCHES = {
@@ -83,6 +83,7 @@ def _bench_command(name: str, text: str, example: str) -> SettingsCommand:
         name,
         sections=lambda: {name: _module(name).Settings},
         argument=True,
+        foreign=(*TRACKING_SECTIONS, *BENCHES),
         callback=measure,
         params=[click.Option(["--out"], type=click.Path(path_type=Path), metavar="FILE", help="Write the JSON line.")],
         help=f"{text}\n\n\b\nExample:\n    {example}",

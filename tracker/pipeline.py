@@ -298,30 +298,46 @@ class RunSummary:
         return ", ".join(parts)
 
 
+class Stopped(KeyboardInterrupt):
+    """An interrupt that came while frames ran, with what they had come to by then."""
+
+    def __init__(self, summary: RunSummary) -> None:
+        super().__init__()
+        self.summary = summary
+
+
 def run(
     source: Source, pipeline: Pipeline, publisher: Publisher,
     on_frame: Callable[[Frame, Sequence[Face], Camera], None] | None = None,
 ) -> RunSummary:  # fmt: skip
-    """Track and publish every frame of `source`, to its end. `on_frame` is called after each message has left.
+    """Track and publish every frame of `source`, to its end. `on_frame` is called after each message has left. An
+    interrupt goes on to the caller as `Stopped`, with the summary.
 
     While it runs, what was loaded before is left out of garbage collection: a full one, rare as it is, would hold a
     frame up for a tenth of a second only to find that libraries stay loaded. Their memory goes into large pages.
     """
-    gc.freeze()
-    if pipeline.device is None:  # a GPU's driver has memory of its own in here, not to be moved
-        large_pages.collapse()
     started, frames, with_faces = monotonic_ns(), 0, 0
+    stop: KeyboardInterrupt | None = None
     try:
+        gc.freeze()
+        if pipeline.device is None:  # a GPU's driver has memory of its own in here, not to be moved
+            large_pages.collapse()
+        started = monotonic_ns()
         for frame, camera, faces in waited(pipeline, source):
             publisher.publish(header_of(frame, camera, publisher.source_id, pipeline.ahead_ns), faces)
             frames += 1
             with_faces += any(face.confidence > 0 for face in faces)
             if on_frame is not None:
                 on_frame(frame, faces, camera)
+    except KeyboardInterrupt as interrupt:
+        stop = interrupt
     finally:
         gc.unfreeze()
     seconds = (monotonic_ns() - started) / 1e9
-    return RunSummary(frames, with_faces, source.dropped, source.reformatted, source.damaged, seconds)
+    summary = RunSummary(frames, with_faces, source.dropped, source.reformatted, source.damaged, seconds)
+    if stop is not None:
+        raise Stopped(summary) from stop
+    return summary
 
 
 def header_of(frame: Frame, camera: Camera, source_id: str, ahead_ns: int = 0) -> FrameHeader:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tracker.calibrate import Profile, ShapeRange, read_profile, write_profile
+from tracker.calibrate import Profile, ShapeRange, read_profile, require_place, write_profile
 from tracker.errors import OutputError, ProfileError
 
 MODEL = bytes.fromhex("0011223344556677")
@@ -125,3 +125,32 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(OutputError, match="--out"):
         write_profile(ANNA, tmp_path / "file" / "anna.json")
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("folder", "is a folder"), ("folder.json", "is a folder"), ("file/anna.json", "cannot write"),
+        ("new/anna", r"anna\.json.*NAME\.json"), ("anna.txt", r"anna\.txt\.json"), ("file.json", "no profile"),
+        ("x" * 300 + ".json", "cannot write"), ("x" * 248 + ".json", "cannot write"),
+    ],
+)  # fmt: skip
+def test_a_place_where_no_profile_can_be_is_known_beforehand(tmp_path: Path, name: str, says: str) -> None:
+    for folder in ("folder", "folder.json"):
+        (tmp_path / folder).mkdir()
+    for file in ("file", "file.json"):
+        (tmp_path / file).write_text("precious")
+    before = sorted(tmp_path.iterdir())
+    for asked in (require_place, lambda path: write_profile(ANNA, path)):
+        with pytest.raises(OutputError, match=says) as caught:
+            asked(tmp_path / name)
+        assert "\n" not in str(caught.value)
+    assert sorted(tmp_path.iterdir()) == before and (tmp_path / "file.json").read_text() == "precious"
+
+
+def test_a_place_is_left_as_it_is(tmp_path: Path, path: Path) -> None:
+    written = path.read_bytes()
+    require_place(path)
+    assert path.read_bytes() == written
+    require_place(tmp_path / "new" / "bea.json")
+    assert list((tmp_path / "new").iterdir()) == []

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import signal
+import subprocess
+import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import av
@@ -113,3 +119,30 @@ def test_pictures_are_spread_evenly(length: int) -> None:
     if length > 24:
         steps = np.diff(kept)
         assert steps.max() <= 2.1 * steps.min()
+
+
+def test_the_clip_itself_is_not_overwritten(tmp_path: Path) -> None:
+    own = Path(shutil.copy(showing.bundled_clip(), tmp_path / "overlay.mp4"))
+    before = own.read_bytes()
+    with pytest.raises(SettingsError, match=r"overlay\.mp4 is the source itself.*--out"):
+        showing.demo(tmp_path, str(own))
+    assert own.read_bytes() == before
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="process groups are a Unix thing")
+def test_a_service_manager_s_stop_takes_the_subscriber_along(tmp_path: Path) -> None:
+    command = [sys.executable, "-u", "-m", "tracker.cli", "demo", "--out", str(tmp_path)]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
+        assert process.stdout is not None
+        try:
+            while "tracking" not in (line := process.stdout.readline()):  # of the subscriber's table
+                assert line
+            process.send_signal(signal.SIGTERM)
+            # Both pipes are the subscriber's too: they end when it does, which by itself would be in 20 s.
+            _, errors = process.communicate(timeout=showing.PATIENCE_SECONDS / 2)
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+    assert process.returncode == 130 and errors.strip() == ""

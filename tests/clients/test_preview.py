@@ -15,7 +15,7 @@ import pytest
 from tracker.clients import font, ink
 from tracker.clients.overlay import Overlay
 from tracker.clients.picture import Painter
-from tracker.clients.preview import Bystander, Preview, contact_sheet, require_apart
+from tracker.clients.preview import Bystander, Preview, contact_sheet
 from tracker.errors import OutputError, SettingsError
 from tracker.face.expression import ARKIT_INDEX, ARKIT_NAMES
 from tracker.face.model import FaceModel
@@ -349,17 +349,6 @@ def test_a_name_with_a_colon_is_no_protocol(model: FaceModel, tmp_path: Path, mo
     with Preview("9:30.mp4", 25, model) as preview:
         preview.add(grey_frame(64, 48), [])
     assert len(decoded(tmp_path / "9:30.mp4")) == 1
-
-
-def test_a_preview_is_not_written_over_what_is_read(tmp_path: Path) -> None:
-    clip = tmp_path / "clip.mp4"
-    clip.write_text("a clip")
-    (tmp_path / "same.mp4").symlink_to(clip)
-    for source in (str(clip), f"file://{clip}"):
-        with pytest.raises(SettingsError, match="written over its source"):
-            require_apart(tmp_path / "same.mp4", source)
-    require_apart(clip, "rtsp://host/clip.mp4")
-    require_apart(tmp_path / "other.mp4", str(clip))
 
 
 @pytest.mark.parametrize("name", ["missing/o.mp4", "o.unknown"])

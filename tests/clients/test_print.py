@@ -160,3 +160,22 @@ def test_on_a_terminal_it_redraws_in_place_and_an_interrupt_leaves_it_in_order(u
     assert HIDE_CURSOR in text and "cam1   1280 x 720" in text
     assert text.index(SHOW_CURSOR) > text.index(HIDE_CURSOR) and "Traceback" not in text
     assert all(len(line) < 120 for line in text.replace("\r", "").split("\n")), "no line may wrap"
+
+
+def test_columns_stay_apart_however_long_the_stages_take() -> None:
+    table = Table("url")
+    reception = Reception(None)
+    message = reception.read(bytes(encode(GOLDEN)))
+    assert message is not None
+    names = ("captured_ns", "decoded_ns", "inferred_ns", "published_ns", "received_ns")
+    now_ns, apart_ns = time.monotonic_ns(), 100 * 10**9
+    table.add(replace(message, **{name: now_ns + (k - 4) * apart_ns for k, name in enumerate(names)}))
+    head, values = table.lines(reception)[4:6]
+    assert len(head.split()) == 6 and len(values.split("(")[0].split()) == 6, values
+
+
+def test_messages_are_counted_and_their_absence_comes_with_a_hint(url: str) -> None:
+    out = io.StringIO()
+    assert print_table(url, count=3, out=out).messages == 3
+    assert print_table("tcp://127.0.0.1:9", seconds=0.1, out=out).messages == 0
+    assert "does a publisher run there?" in out.getvalue().splitlines()[-1]

@@ -156,6 +156,18 @@ def test_settings_name_what_is_wrong():
         FindSettings(coast_seconds=-1.0)
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [{"max_faces": 1.5}, {"max_faces": "a"}, {"acquire_frames": 2.0}, {"detect_every": None}, {"keep_presence": "0.5"}]
+    + [{"coast_seconds": "long"}],
+)
+def test_settings_of_another_type_are_named_too(wrong):
+    ((name, value),) = wrong.items()
+    with pytest.raises(SettingsError, match=f"{name} {value!r}; give"):
+        FindSettings(**wrong)
+    assert FindSettings(max_faces=np.int64(2), keep_presence=np.float32(0.5)).max_faces == 2
+
+
 def test_what_was_looked_at_in_vain_gives_way_to_the_next_proposal():
     detector = Scripted()
     detector.there = [Roi(20, 20, 30, 0), Roi(120, 50, 60, 0)]  # the first is no face

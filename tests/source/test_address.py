@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import errno
+import os
 from pathlib import Path
 
 import av
 import pytest
 
 from tracker.errors import SettingsError, SourceError
-from tracker.source import SourceSettings, open_source
+from tracker.source import SourceSettings, open_source, require_apart
 from tracker.source.address import Address, parse_address, without_password
 from tracker.source.complaint import complaint
 from tracker.source.opening import option_sets
@@ -48,6 +49,12 @@ def refused(spec: object, settings: SourceSettings = SourceSettings(timeout_seco
     text = str(caught.value)
     assert "\n" not in text and len(text) > 20
     return text
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "clip:" + "x" * 300, "a\0b"])
+def test_a_name_that_no_file_can_have(name: str) -> None:
+    with pytest.raises(SourceError, match="no file"):
+        open_source(name)
 
 
 def test_missing_file(tmp_path: Path) -> None:
@@ -183,3 +190,30 @@ def test_settings_that_do_not_fit(clip) -> None:
         open_source(str(clip("full.mp4")), SourceSettings(width_px=640, height_px=480))
     with pytest.raises(SettingsError, match="--loop"):
         open_source("lavfi:testsrc", SourceSettings(loop=True))
+
+
+def test_an_output_that_is_the_source_is_refused_by_whatever_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clip
+) -> None:
+    own, linked, hard = clip("own.mp4", frames=3), tmp_path / "linked.mp4", tmp_path / "hard.mp4"
+    linked.symlink_to(own)
+    os.link(own, hard)
+    monkeypatch.chdir(own.parent)
+    for spec in (str(own), own.name, own.as_uri(), str(linked)):
+        for output in (own, Path(own.name), linked, hard):
+            with pytest.raises(SettingsError, match=f"{output.name} is the source itself.*--preview"):
+                require_apart(spec, [tmp_path / "other.mp4", output], "--preview")
+        require_apart(spec, [tmp_path / "other.mp4"], "--preview")
+
+
+def test_an_output_that_standard_input_comes_from_is_refused(tmp_path: Path, clip) -> None:
+    own, terminal = clip("own.mp4", frames=3), os.dup(0)
+    try:
+        with own.open("rb") as stream:
+            os.dup2(stream.fileno(), 0)
+        with pytest.raises(SettingsError, match="the source itself"):
+            require_apart("-", [own], "--preview")
+        require_apart("-", [tmp_path / "other.mp4"], "--preview")
+    finally:
+        os.dup2(terminal, 0)
+        os.close(terminal)

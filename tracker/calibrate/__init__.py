@@ -1,7 +1,7 @@
 """Calibration: a person's own neutral face and range of motion, learned from a take and applied to faces."""
 
 from tracker.calibrate.calibrator import CalibrateSettings, Calibrator
-from tracker.calibrate.profile import Profile, ShapeRange, read_profile, write_profile
+from tracker.calibrate.profile import Profile, ShapeRange, read_profile, require_place, write_profile
 from tracker.calibrate.take import Take, learn
 
 __all__ = [
@@ -12,5 +12,6 @@ __all__ = [
     "Take",
     "learn",
     "read_profile",
+    "require_place",
     "write_profile",
 ]

@@ -9,7 +9,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
@@ -138,13 +139,27 @@ def _check(path: Path, name: str, shape: ShapeRange) -> None:
         raise ProfileError(f"{path}: range of {name} is {high}, below its neutral {shape.neutral}; give more, or null")
 
 
+def require_place(path: Path) -> None:
+    """Make the folder for a profile at `path` and try whether it can be written, leaving what stands there as it is.
+
+    Raises OutputError for a folder, a name that does not end in .json, by which a folder's profiles are known, a file
+    that is no profile, and a place where nothing can be written.
+    """
+    if os.path.isdir(path):  # never raises, whatever the name
+        raise OutputError(f"{path} is a folder; give a file in it: --out {path / 'NAME.json'}")
+    if path.suffix != ".json":
+        raise OutputError(f"{path} does not end in .json; give --out {path}.json, or in a folder {path / 'NAME.json'}")
+    with _part(path):
+        if path.exists() and not _is_profile(path):
+            raise OutputError(f"{path} is there and is no profile; give another with --out")
+
+
 def write_profile(profile: Profile, path: Path) -> None:
     """Write `profile` as JSON, a shape a line. What stood there is replaced at once, and only if it was a profile.
 
-    Raises OutputError where that is not possible.
+    Raises OutputError where that is not possible, see `require_place`.
     """
-    if path.exists() and not _is_profile(path):
-        raise OutputError(f"{path} is there and is no profile; give another with --out")
+    require_place(path)
     head = {
         "facewire_profile": FORMAT, "name": profile.name, "face_model": profile.model_hash.hex(),
         "seconds": profile.seconds, "guided": profile.guided,
@@ -156,11 +171,21 @@ def write_profile(profile: Profile, path: Path) -> None:
     lines = [f"  {json.dumps(key)}: {json.dumps(value)}," for key, value in head.items()]
     lines.append(f'  "identity": {json.dumps([round(value, 4) for value in profile.identity.tolist()])},')
     text = "\n".join(["{", *lines, '  "shapes": {', ",\n".join(shapes), "  }", "}", ""])
+    with _part(path) as part:
+        part.write_text(text, encoding="utf-8")
+        os.replace(part, path)
+
+
+@contextmanager
+def _part(path: Path) -> Iterator[Path]:
+    """An empty file beside `path`, in a folder made for it, that is gone afterwards. Raises OutputError."""
     part = path.with_name(f"{path.name}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(text, encoding="utf-8")
-        os.replace(part, path)
+        part.write_bytes(b"")
+        yield part
+    except OutputError:
+        raise
     except OSError as error:
         raise OutputError(f"cannot write {path}: {error.strerror}; give another with --out") from error
     finally:

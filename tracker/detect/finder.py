@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from numbers import Integral, Real
 
 from tracker.detect.confirm import confirmed
 from tracker.detect.detector import Detector, same_face
@@ -46,16 +47,18 @@ class FindSettings:
     """With room for more faces, look for them every so many frames."""
 
     def __post_init__(self) -> None:
-        if not 1 <= self.max_faces <= 64:
-            raise SettingsError(f"max_faces {self.max_faces}; give 1 to 64")
+        if not (isinstance(self.max_faces, Integral) and 1 <= self.max_faces <= 64):
+            raise SettingsError(f"max_faces {self.max_faces!r}; give a whole number from 1 to 64")
         for name in ("glance_presence", "acquire_presence", "acquire_region_confidence", "keep_presence"):
-            if not 0 < getattr(self, name) < 1:
-                raise SettingsError(f"{name} {getattr(self, name)}; give a number between 0 and 1, such as 0.5")
+            value = getattr(self, name)
+            if not (isinstance(value, Real) and 0 < float(value) < 1):
+                raise SettingsError(f"{name} {value!r}; give a number between 0 and 1, such as 0.5")
         for name in ("acquire_frames", "detect_every"):
-            if getattr(self, name) < 1:
-                raise SettingsError(f"{name} {getattr(self, name)}; give 1 or more frames")
-        if not 0 <= self.coast_seconds < float("inf"):
-            raise SettingsError(f"coast_seconds {self.coast_seconds}; give 0 or more, such as 0.5")
+            value = getattr(self, name)
+            if not (isinstance(value, Integral) and int(value) >= 1):
+                raise SettingsError(f"{name} {value!r}; give 1 or more whole frames")
+        if not (isinstance(self.coast_seconds, Real) and 0 <= self.coast_seconds < float("inf")):
+            raise SettingsError(f"coast_seconds {self.coast_seconds!r}; give 0 or more, such as 0.5")
 
 
 @dataclass(slots=True)

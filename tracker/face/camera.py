@@ -7,10 +7,21 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from numbers import Real
 
 from tracker.errors import SettingsError
 
 DEFAULT_VERTICAL_FOV_DEG = 63.0
+LEAST_FOV_DEG, MOST_FOV_DEG = 5.0, 150.0
+
+
+def require_fov(vertical_fov_deg: float) -> None:
+    """Raises SettingsError outside 5 to 150 degrees."""
+    if not isinstance(vertical_fov_deg, Real) or not LEAST_FOV_DEG <= vertical_fov_deg <= MOST_FOV_DEG:
+        raise SettingsError(
+            f"vertical_fov_deg {vertical_fov_deg!r}; give {LEAST_FOV_DEG:.0f} to {MOST_FOV_DEG:.0f} degrees (webcams: "
+            "40 to 70)"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +36,6 @@ class Camera:
     @staticmethod
     def from_fov(width_px: int, height_px: int, vertical_fov_deg: float = DEFAULT_VERTICAL_FOV_DEG) -> Camera:
         """Square pixels, principal point in the middle. Raises SettingsError outside 5 to 150 degrees."""
-        if not 5.0 <= vertical_fov_deg <= 150.0:
-            raise SettingsError(f"vertical field of view {vertical_fov_deg} degrees; give 5 to 150 (webcams: 40 to 70)")
+        require_fov(vertical_fov_deg)
         focal = height_px / 2 / math.tan(math.radians(vertical_fov_deg) / 2)
         return Camera(focal, focal, width_px / 2, height_px / 2)

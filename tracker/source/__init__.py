@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from tracker.errors import SettingsError
-from tracker.source.address import Address, parse_address
+from tracker.source.address import Address, parse_address, require_apart
 from tracker.source.decoder import Decoder
 from tracker.source.devices import Device, list_devices
 from tracker.source.frame import Frame
@@ -27,6 +27,7 @@ __all__ = [
     "frame_from_image",
     "list_devices",
     "open_source",
+    "require_apart",
 ]
 
 

@@ -6,13 +6,15 @@ seen without opening anything. It does not know how any kind is opened or read.
 
 from __future__ import annotations
 
+import os
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 from urllib.parse import unquote, urlsplit
 
-from tracker.errors import SourceError
+from tracker.errors import SettingsError, SourceError
 
 Kind = Literal["file", "url", "camera", "generator", "stdin"]
 
@@ -41,6 +43,16 @@ class Address:
         """Whether this URL may be a file that lies elsewhere."""
         return self.kind == "url" and self.target.partition("://")[0].lower() in PULLED
 
+    def reads(self, path: Path) -> bool:
+        """Whether `path` is the very file that is read here, by whatever name, or what standard input comes from."""
+        if self.kind not in ("file", "camera", "stdin"):
+            return False
+        try:
+            read = os.fstat(0) if self.kind == "stdin" else os.stat(self.target.removeprefix("file:"))
+            return os.path.samestat(read, path.stat())
+        except (OSError, ValueError):  # one of them is not there
+            return False
+
 
 def parse_address(spec: str) -> Address:
     """Take `spec` apart. Raises SourceError for an unknown scheme and for what is plainly no readable file."""
@@ -57,9 +69,17 @@ def parse_address(spec: str) -> Address:
             raise SourceError(f"{spec!r} names no {'camera' if prefix != 'lavfi' else 'generator'}; valid: {FORMS}")
         return Address("generator" if prefix == "lavfi" else "camera", rest, prefix, spec)
     # One letter is a Windows drive.
-    if re.fullmatch(r"[A-Za-z][A-Za-z0-9+-]+", prefix) and separator and not Path(spec).exists():
+    if re.fullmatch(r"[A-Za-z][A-Za-z0-9+-]+", prefix) and separator and not os.path.exists(spec):
         raise SourceError(f"no file {spec!r}, and {prefix + ':'!r} is no kind of source; valid: {FORMS}")
     return _file(spec, spec)
+
+
+def require_apart(spec: str, outputs: Iterable[Path], flag: str) -> None:
+    """Raises SettingsError where writing one of the `outputs`, which `flag` names, would destroy what `spec` reads."""
+    address = parse_address(spec)
+    for output in outputs:
+        if address.reads(output):
+            raise SettingsError(f"{output} is the source itself, which writing would destroy; give another with {flag}")
 
 
 def _url(spec: str, scheme: str) -> Address:
@@ -72,7 +92,7 @@ def _url(spec: str, scheme: str) -> Address:
 
 def _file(path_text: str, name: str) -> Address:
     path = Path(path_text)
-    if not path_text or not path.exists():
+    if not path_text or not os.path.exists(path):  # never raises, whatever the name
         raise SourceError(f"no file {name!r}; check the path, or give {FORMS}")
     if path.is_dir():
         raise SourceError(f"{name!r} is a directory; give one video file in it")
