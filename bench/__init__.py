@@ -9,6 +9,13 @@ Every bench is a module with the same four names, so that a command is three lin
     report(result) -> str
                         the tables a person reads, plain text
 
+and, where there is more to do or to say than that:
+
+    draw(result, settings)
+                        accuracy, end_to_end, smoothing: the pictures that `figure` or `figures` asks for
+    status(result) -> int
+                        gpu, kernels, soak: the command's exit code, 1 where what was measured is wrong
+
     latency.Settings(clip, teacher=None, peer=None, scale=1080, frames=300, one_core=False)
                         peer: mediapipe, which needs `teacher`, a face_landmarker.task
     end_to_end.Settings(clip=None, sizes="720", rates="30", faces="1", minutes=1.0, via="tcp", slow=0)
@@ -22,7 +29,7 @@ Every bench is a module with the same four names, so that a command is three lin
     kernels.Settings(name=None, backend="auto", repeats=100)
 
 `tracker.bench.report.emit(name, text, result, out=None)` prints the tables and then the one JSON line (with the
-machine and the versions), and writes the same JSON to `out` where one is given:
+machine and the versions), and only then writes the same JSON to `out` where one is given:
 
     result = latency.measure(latency.Settings(clip, teacher=path), progress=show)
     emit("latency", latency.report(result), result, out)

@@ -22,6 +22,7 @@ from tracker.bench.groups import Group
 from tracker.bench.identity import Identity
 from tracker.bench.manifest import Manifest
 from tracker.bench.poor_shapes import PoorShapes
+from tracker.bench.report import open_folder
 from tracker.bench.steadiness import Steadiness
 from tracker.bench.stills import StillsRow
 from tracker.errors import SettingsError, SourceError
@@ -139,7 +140,7 @@ def measure(
     Raises SourceError for a folder without data, AssetError for a wrong model, SettingsError for an unknown suite."""
     suites, say = _suites(settings), progress or _quiet
     if settings.figures is not None:
-        chart.open_folder(settings.figures)  # better now than after an hour
+        open_folder(settings.figures)  # better now than after an hour
     told = Clips()
     if CLIPS in suites:
         paths = _clips_in(suites[CLIPS])[: settings.limit]
@@ -155,13 +156,16 @@ def measure(
     repeated = None
     if REPEATABILITY in suites:
         repeated = _measure_repeatability(settings, suites[REPEATABILITY], _ict(settings), say)
-    result = Result(
+    return Result(
         told.results, rows, rendered, by_group, told.without, poor_shapes.read() if told.results else None,
         told.steadiness, told.identity, repeated,
     )  # fmt: skip
+
+
+def draw(result: Result, settings: Settings) -> None:
+    """The pictures that were asked for. Raises SettingsError where they cannot be written."""
     if settings.figures is not None:
         chart.draw(result, settings.figures)
-    return result
 
 
 def _our_pipeline() -> TracksFrames:

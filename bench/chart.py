@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tracker.bench.report import open_folder
 from tracker.clients import ink
 from tracker.errors import SettingsError
 
@@ -46,14 +47,6 @@ def bars(title: str, sides: Sequence[str], rows: Sequence[Bar], most: float, uni
                 ink.box(picture, LABEL_PX, top + k * thick, (long, thick - 1), _INKS[k])
                 ink.text(picture, LABEL_PX + long + 4, top + k * thick, f"{value:.2f}{unit}", _INKS[k])
     return picture
-
-
-def open_folder(folder: Path) -> None:
-    """Make the folder where it is not there. Raises SettingsError where that cannot be."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise SettingsError(f"cannot make the folder {folder} ({error.strerror}); give one to write to") from error
 
 
 def draw(result: Result, folder: Path) -> None:

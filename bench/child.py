@@ -1,14 +1,19 @@
 """A process of a bench's own, and the pipe it answers through.
 
 Given a function it runs that in a process that shares nothing with this one, with the far end of a pipe as its last
-argument. An error that the function sends is raised here. It does not know what is said.
+argument. An error that the function sends is raised here. It ends when it is done or told to: a Ctrl-C, which a
+terminal sends to all of a bench's processes, is the first one's to hear. It does not know what is said.
 """
 
 from __future__ import annotations
 
 import multiprocessing
+import signal
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
+
+import click
 
 from tracker.errors import FacewireError, PublishError
 
@@ -17,13 +22,21 @@ SPAWN = multiprocessing.get_context("spawn")
 PATIENCE_SECONDS = 180.0
 
 
+def _until_told(target: Callable[..., None], *arguments: Any) -> None:
+    """The child: `target`, broken off without a word when it is told to end."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with suppress(KeyboardInterrupt, click.Abort):  # what `facewire run` makes of being told
+        target(*arguments)
+
+
 class Child:
     """One process; whoever starts it closes it."""
 
     def __init__(self, name: str, target: Callable[..., None], *arguments: Any) -> None:
         self._name = name
         self._pipe, theirs = SPAWN.Pipe()
-        self._process = SPAWN.Process(target=target, args=(*arguments, theirs), name=f"facewire-bench-{name}")
+        given = (target, *arguments, theirs)
+        self._process = SPAWN.Process(target=_until_told, args=given, name=f"facewire-bench-{name}")
         self._process.start()
         theirs.close()
 

@@ -23,7 +23,7 @@ import numpy as np
 from tracker.bench.accuracy import MAX_FACES, our_finder
 from tracker.bench.answers import Oracle, read_image
 from tracker.bench.metrics import MISS_ABOVE, box_of, iou, mean_distance_px, points_68
-from tracker.bench.report import percent, table
+from tracker.bench.report import open_folder, percent, table
 from tracker.bench.scenes import Scene, Still, faceless, with_face
 from tracker.bench.sightings import Sightings
 from tracker.bench.stills import SUITES, read_truth
@@ -158,8 +158,11 @@ def measure(
     settings: Settings, progress: Progress | None = None, *, stages: dict[str, FindsBoxes] | None = None
 ) -> Result:
     """Compose the frames and look at them with every stage; the same seed, so always the same frames. `stages` stand
-    in for ours where given, the last of them being the one that counts."""
+    in for ours where given, the last of them being the one that counts. Raises SourceError for a folder without data,
+    SettingsError where `dump` cannot be written to."""
     say = progress or (lambda done, total, text: None)
+    if settings.dump is not None:
+        open_folder(settings.dump)
     tallies = [_Tally(who, finds) for who, finds in (stages or our_stages()).items()]
     stills = read_stills(settings, say)
     rng = np.random.default_rng(20)
@@ -187,8 +190,6 @@ def _dump(folder: Path | None, scene: Scene, name: str, failed: list[str]) -> No
         return
     import cv2
 
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
     picture = scene.rgb.copy()
     if scene.box_px is not None:
         x0, y0, x1, y1 = (round(float(value)) for value in scene.box_px)

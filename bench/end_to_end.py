@@ -122,11 +122,14 @@ def measure(settings: Settings, progress: Progress | None = None) -> Result:
             path = Path(folder) / "footage.mp4"
             cases.append(run_case(settings, shot, path, footage.film(reel, shot, path)))
     say(len(shots), len(shots), "done")
-    result = Result(clip.name, settings.minutes, settings.via, tuple(cases))
+    return Result(clip.name, settings.minutes, settings.via, tuple(cases))
+
+
+def draw(result: Result, settings: Settings) -> None:
+    """The picture that was asked for. Raises SettingsError where it cannot be written."""
     if settings.figure:
-        rows = [(case.what, case.account.curve) for case in cases]
+        rows = [(case.what, case.account.curve) for case in result.cases]
         chart.percentiles("due to received, ms", rows, settings.figure)
-    return result
 
 
 def run_case(settings: Settings, shot: footage.Shot, path: Path, round_frames: int, stall_seconds: float = 0.0) -> Case:

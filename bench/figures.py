@@ -6,11 +6,12 @@ measured has no row. It measures nothing and rounds as a person would read it. S
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from tracker.bench.line import Machine, machine_of, measured_on, shown
 from tracker.errors import SourceError
 
 Row = tuple[str, str, str]
@@ -19,31 +20,26 @@ Row = tuple[str, str, str]
 
 def figures(results: Path) -> str:
     """The table of all results in the folder and what was drawn, as Markdown; SourceError where there is none."""
-    found = {path.stem: read(path) for path in sorted(results.glob("*.json"))}
-    rows = [row for name, rows_of in _ROWS.items() if name in found for row in rows_of(found[name]["result"])]
+    rows, machines = list[Row](), dict[str, Machine]()
+    for name, (bench, rows_of) in _ROWS.items():
+        path = results / f"{name}.json"
+        if path.is_file():
+            machines[name], found = shown(path, bench, partial(_told, rows_of))
+            rows += found
     if not rows:
         raise SourceError(
             f"{results} holds none of {', '.join(f'{name}.json' for name in _ROWS)}; run the benches first"
         )
-    machine = next(found[name]["machine"] for name in _ROWS if name in found)
-    versions = machine["versions"]
-    peer = f", MediaPipe {versions['mediapipe']} as the peer on the same frames" if versions.get("mediapipe") else ""
-    shown = [f"![{what}](bench/results/{name})" for name, what in _PICTURES.items() if (results / name).is_file()]
+    drawn = [f"![{what}](bench/results/{name})" for name, what in _PICTURES.items() if (results / name).is_file()]
     return "\n".join([
-        f"{machine['cores']} cores of {machine['processor']}, Python {machine['python']}{peer}.", "",
+        measured_on(machines), "",
         "| what | Facewire | MediaPipe |", "|---|---|---|", *(f"| {' | '.join(row)} |" for row in rows),
-        *([""] if shown else []), *shown,
+        *([""] if drawn else []), *drawn,
     ])  # fmt: skip
 
 
-def read(path: Path) -> dict[str, Any]:
-    """A bench's JSON line. Raises SourceError for anything else."""
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        assert isinstance(found, dict)
-        return found
-    except (ValueError, AssertionError) as error:
-        raise SourceError(f"{path} is not the JSON line of a bench; write it with --out") from error
+def _told(rows_of: Callable[[dict[str, Any]], list[Row]], line: dict[str, Any]) -> tuple[Machine, list[Row]]:
+    return machine_of(line), rows_of(line["result"])
 
 
 def milliseconds(spread: dict[str, float], *which: str) -> str:
@@ -216,17 +212,17 @@ def _smoothing(result: dict[str, Any]) -> list[Row]:
     return rows
 
 
-_ROWS: dict[str, Callable[[dict[str, Any]], list[Row]]] = {
-    "latency": _latency,
-    "end_to_end": _end_to_end,
-    "soak": _soak,
-    "accuracy_clips": _clips,
-    "accuracy_aflw2000": lambda result: _stills(result, "aflw2000", "AFLW2000-3D"),
-    "accuracy_w300": lambda result: _stills(result, "w300", "300-W"),
-    "repeatability": _repeatability,
-    "synthetic": _synthetic,
-    "refine": _refine,
-    "smoothing": _smoothing,
-    "detector": _detector,
+_ROWS: dict[str, tuple[str, Callable[[dict[str, Any]], list[Row]]]] = {
+    "latency": ("latency", _latency),
+    "end_to_end": ("end_to_end", _end_to_end),
+    "soak": ("soak", _soak),
+    "accuracy_clips": ("accuracy", _clips),
+    "accuracy_aflw2000": ("accuracy", lambda result: _stills(result, "aflw2000", "AFLW2000-3D")),
+    "accuracy_w300": ("accuracy", lambda result: _stills(result, "w300", "300-W")),
+    "repeatability": ("accuracy", _repeatability),
+    "synthetic": ("accuracy", _synthetic),
+    "refine": ("refine", _refine),
+    "smoothing": ("smoothing", _smoothing),
+    "detector": ("detector", _detector),
 }
-"""Result -> its rows, in the README's order."""
+"""File -> the bench that writes it and the rows of its result, in the README's order."""

@@ -92,6 +92,11 @@ class Row:
     roofline: float
     """That copy's median by the backend's: the share of what the memory could do that is used."""
 
+    @property
+    def within(self) -> bool:
+        """Whether the difference is one that the tests allow; NaN is not."""
+        return self.largest_difference <= self.tolerance
+
 
 @dataclass(frozen=True, slots=True)
 class Result:
@@ -172,7 +177,7 @@ def report(result: Result) -> str:
          *(f"{ns / 1e6:.4f}" for ns in (row.spread.p50_ns, row.spread.p20_ns, row.spread.p80_ns, row.spread.p99_ns)),
          f"{row.speedup:.0f} x", f"{row.bytes_moved / 1e3:.1f}", percent(row.roofline, 0),
          f"{row.largest_difference:.1e}",
-         "yes" if row.largest_difference <= row.tolerance else f"NO ({row.tolerance:.0e})"]
+         "yes" if row.within else f"NO ({row.tolerance:.0e})"]
         for row in result.rows
     ]  # fmt: skip
     headers = ("kernel", "backend", "reference p50 ms", "p50 ms", "p20 ms", "p80 ms", "p99 ms", "speed", "kB moved",
@@ -180,3 +185,8 @@ def report(result: Result) -> str:
     reasons = "\n".join(f"{name}: {reason}" for name, reason in result.reasons.items())
     roofline = "roofline: how long copying as many bytes takes in the same place, by p50; 100% is the memory's speed"
     return f"{table(headers, rows)}\n{roofline}\n{reasons}"
+
+
+def status(result: Result) -> int:
+    """The command's exit code: 1 where a backend does not compute what the reference does."""
+    return int(not all(row.within for row in result.rows))

@@ -24,11 +24,14 @@ def marks(name: str) -> tuple[str, str]:
 
 def rewrite(text: Path, results: Path) -> bool:
     """Make each block of `text` anew; returns whether that changed anything. Raises SettingsError for a text without
-    marks, SourceError where what a block shows was never measured."""
+    marks or that cannot be written, SourceError where what a block shows was never measured."""
     first, last = marks("figures")
     if not text.is_file():
         raise SettingsError(f"no file {text}; give a text with {first} and {last} in it, such as README.md")
-    whole = new = text.read_text(encoding="utf-8")
+    try:
+        whole = new = text.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"cannot read {text} ({error}); give a text in UTF-8, such as README.md") from error
     found = [name for name in BLOCKS if any(mark in whole for mark in marks(name))]
     if not found:
         raise SettingsError(f"{text} lacks {first} and, below it, {last}; put both where the figures shall stand")
@@ -38,5 +41,8 @@ def rewrite(text: Path, results: Path) -> bool:
             raise SettingsError(f"{text} lacks {begin} and, below it, {end}, once each; put both around one block")
         new = f"{new[: new.index(begin)]}{begin}\n{BLOCKS[name](results)}\n{new[new.index(end) :]}"
     if new != whole:
-        text.write_text(new, encoding="utf-8")
+        try:
+            text.write_text(new, encoding="utf-8")
+        except OSError as error:
+            raise SettingsError(f"cannot write {text} ({error.strerror}); give one that you may change") from error
     return new != whole

@@ -89,6 +89,8 @@ def measure(settings: Settings, progress: Progress | None = None) -> Result:
     if not ict.is_dir():
         raise SourceError(f"{ict} is not a folder; give one that holds ICT-FaceKit's in ict")
     stage = open_stage(ict, settings.teacher, settings.cache)
+    say(0, settings.sequences, "covered regions")
+    behind = _cover(settings.figure)  # the short part first: a picture that cannot be written then costs nothing
     errors: list[np.ndarray] = []
     nanoseconds: list[list[int]] = [[] for _ in range(MOST_STEPS + 1)]
     for number in range(settings.sequences):
@@ -107,14 +109,18 @@ def measure(settings: Settings, progress: Progress | None = None) -> Result:
             found.append(row)
         errors.append(np.array(found))
     say(settings.sequences, settings.sequences, "people who move")
-    pictures: list[np.ndarray] | None = [] if settings.figure else None
-    rows = _rows(errors, nanoseconds)
-    result = Result(settings.sequences, rows, covered.measure(pictures))
-    if settings.figure and pictures:
+    return Result(settings.sequences, _rows(errors, nanoseconds), behind)
+
+
+def _cover(figure: Path | None) -> tuple[Covered, ...]:
+    """What covers a region does to it; with the picture that was asked for."""
+    pictures: list[np.ndarray] | None = [] if figure else None
+    rows = covered.measure(pictures)
+    if figure and pictures:
         from tracker.clients.preview import contact_sheet
 
-        contact_sheet(pictures, settings.figure, columns=2, cell_px=560)
-    return result
+        contact_sheet(pictures, figure, columns=2, cell_px=560)
+    return rows
 
 
 def _error(found: np.ndarray, true: np.ndarray) -> float:

@@ -10,6 +10,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import fields, is_dataclass
 from pathlib import Path
+from tempfile import TemporaryFile
 
 import numpy as np
 
@@ -76,16 +77,40 @@ def json_line(name: str, result: object) -> str:
 
 
 def emit(name: str, text: str, result: object, out: str | Path | None = None) -> None:
-    """Print the tables, the machine and the JSON line; write that line to `out` too where one is given. Raises
-    SettingsError where `out` cannot be written."""
+    """Print the tables, the machine and the JSON line; then write that line to `out` where one is given, so that a disk
+    that has filled up meanwhile takes nothing away. Raises SettingsError where `out` cannot be written."""
     line = json_line(name, result)
     print(text)
     print(f"\non {machine().line()}")
+    print(line, flush=True)
     if out is not None:
         try:
-            Path(out).write_text(line + "\n")
+            Path(out).write_text(line + "\n", encoding="utf-8")
         except OSError as error:
-            raise SettingsError(
-                f"cannot write {out} ({error.strerror}); give a file in a folder that exists"
-            ) from error
-    print(line, flush=True)
+            raise _unwritable(out, error) from error
+
+
+def check_writable(path: Path) -> None:
+    """Before a bench of an hour: raise SettingsError where its result could not be written. Leaves all as it is."""
+    try:
+        there = path.exists()
+        if not there or path.is_file() or path.is_dir():  # a named pipe would wait for its reader
+            path.open("ab").close()
+        if not there:
+            path.unlink()
+    except OSError as error:
+        raise _unwritable(path, error) from error
+
+
+def open_folder(folder: Path) -> None:
+    """Make the folder where it is not there. Raises SettingsError where that, or writing to it, cannot be."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise SettingsError(f"cannot write to the folder {folder} ({error.strerror}); give another") from error
+
+
+def _unwritable(path: str | Path, error: OSError) -> SettingsError:
+    return SettingsError(f"cannot write {path} ({error.strerror}); give a file in a folder that exists")

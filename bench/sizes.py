@@ -6,8 +6,10 @@ Given the folder of results it returns the table of `end_to_end_sizes.json`. It 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
-from tracker.bench.figures import milliseconds, percent, read
+from tracker.bench.figures import milliseconds, percent
+from tracker.bench.line import machine_of, shown
 from tracker.errors import SourceError
 
 FILE = "end_to_end_sizes.json"
@@ -20,8 +22,11 @@ def sizes(results: Path) -> str:
     path = results / FILE
     if not path.is_file():
         raise SourceError(f"no {path}; run `facewire bench end-to-end --sizes 360,720,1080 ... --out {path}` first")
-    line = read(path)
-    machine, result = line["machine"], line["result"]
+    return shown(path, "end_to_end", _table)
+
+
+def _table(line: dict[str, Any]) -> str:
+    result = line["result"]
     rows = [_HEADERS, ("---",) * len(_HEADERS)]
     for case in result["cases"]:
         account, stages = case["account"], case["account"]["stages"]
@@ -32,4 +37,4 @@ def sizes(results: Path) -> str:
             percent(account["dropped"] / account["due"]), f"{account['faces_mean']:.2f}",
         ))  # fmt: skip
     table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
-    return f"{machine['cores']} cores of {machine['processor']}, {result['minutes']:g} minutes each:\n\n{table}"
+    return f"{machine_of(line).name}, {result['minutes']:g} minutes each:\n\n{table}"

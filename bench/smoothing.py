@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
+from tracker.bench import curves
 from tracker.bench.answers import IMAGE_SUFFIXES, VIDEO_SUFFIXES
-from tracker.bench.curves import draw
 from tracker.bench.rehearsals import Progress, Rehearsal
 from tracker.bench.repeatability import aside_in
 from tracker.bench.report import table
@@ -65,10 +65,13 @@ def measure(settings: Settings, progress: Progress | None = None) -> Result:
     bench.three(stage)
     bench.photographs(_some(settings.data / "train/images", IMAGE_SUFFIXES, settings.photographs, aside=True))
     bench.clips(_some(settings.data / "eval/clips", VIDEO_SUFFIXES, settings.clips))
-    result = conclude(settings.people, bench.scores, bench.blinks)
+    return conclude(settings.people, bench.scores, bench.blinks)
+
+
+def draw(result: Result, settings: Settings) -> None:
+    """The picture that was asked for. Raises SettingsError where it cannot be written."""
     if settings.figure is not None:
-        draw(result, settings.figure)
-    return result
+        curves.draw(result, settings.figure)
 
 
 def _some(folder: Path, suffixes: set[str], count: int, aside: bool = False) -> list[Path]:

@@ -79,7 +79,7 @@ class Numbers:
     """What the subscriber saw of the sequence."""
 
     published: int
-    """From the first message it got to the last one published."""
+    """Numbers from the first message it got to the last one published."""
     received: int
     missed: int
     """Gaps."""
@@ -143,7 +143,8 @@ def numbers_of(sequences: np.ndarray, last: int, repeated: int, overflows: int) 
     """Count gaps in `sequences`, int64 [N], as they came, and after them up to `last`, the last one published."""
     if not len(sequences):
         return Numbers(0, 0, 0, repeated, overflows)
-    published = last - int(sequences[0]) + 1
+    # Where a number comes again, the last one is not the largest.
+    published = max(last, int(sequences.max())) - int(sequences.min()) + 1
     return Numbers(published, len(sequences), published - len(np.unique(sequences)), repeated, overflows)
 
 
@@ -184,7 +185,12 @@ def report(result: Result) -> str:
         table(("seconds", "frames", "resident MB"), rows, title),
         f"memory after {result.warm_seconds:.0f} s to the end: {result.growth_mb:+.1f} MB "
         f"(most {result.memory.most_mb:.1f} MB)",
-        f"messages: {numbers.published} published, {numbers.received} received, {numbers.missed} missing, "
+        f"{numbers.published} numbers published, {numbers.received} messages received; {numbers.missed} missing, "
         f"{numbers.overflows} counted by the publisher, {numbers.repeated} again or out of order",
         *(f"FAULT: {fault}" for fault in result.faults or ()), *([] if result.faults else ["no fault"]),
     ])  # fmt: skip
+
+
+def status(result: Result) -> int:
+    """The command's exit code: 1 where something is wrong."""
+    return int(bool(result.faults))

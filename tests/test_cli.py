@@ -390,6 +390,20 @@ def test_doctor_judges_by_the_frame_period() -> None:
     assert "too slow" in judge(200.0)
 
 
+def test_bench_refuses_what_it_could_not_write(tmp_path: Path) -> None:
+    """Before it measures, not after."""
+    from tracker.cli import cli
+    from tracker.errors import SettingsError
+
+    (tmp_path / "file").touch()
+    missing, within = str(tmp_path / "missing" / "a.json"), str(tmp_path / "file" / "cache")
+    refine = ["refine", str(tmp_path), "--teacher", str(tmp_path)]
+    commands = ["kernels", "halve", "--out", missing], [*refine, "--figure", missing], [*refine, "--cache", within]
+    for command in commands:
+        with pytest.raises(SettingsError, match=f"cannot write .*{command[-1]} "):
+            cli.main(["bench", *command], standalone_mode=False)
+
+
 @pytest.mark.parametrize("bench", [["latency", "missing.mp4"], ["accuracy", "missing"], ["kernels", "frobnicate"]])
 def test_bench_refuses_bad_input(bench: list[str]) -> None:
     assert bench[-1] in refused("bench", *bench)

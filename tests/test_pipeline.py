@@ -135,6 +135,10 @@ def test_a_change_of_size_starts_anew(rgb):
     small = np.ascontiguousarray(rgb[1][::2, ::2])
     (face,) = made.track(small, 1 / 30)
     assert face.landmarks_px[:, 0].max() < small.shape[1]
+    (back,) = made.track(rgb[2], 2 / 30)
+    assert (face.track_id, back.track_id) == (1, 2), "an id is not used twice in a stream"
+    made.reset()
+    assert made.track(small, 0.0)[0].track_id == 0
 
 
 def test_a_track_that_lasted_one_frame_leaves_nothing_behind(rgb):

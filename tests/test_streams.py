@@ -196,7 +196,7 @@ def test_one_stream_may_begin_anew_beside_the_others(clips, shared):
     assert [[face.state for face in again[stream]] for stream in range(3)] == [
         [TrackState.TRACKING] * 2, [TrackState.ACQUIRING], [TrackState.ACQUIRING]
     ]  # fmt: skip
-    assert again[2][0].track_id == 0, "another size is another stream"
+    assert again[2][0].track_id == 1, "another size begins another track"
 
 
 def test_what_comes_without_time_stands_alone_beside_the_others(clips, shared):

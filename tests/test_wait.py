@@ -76,6 +76,16 @@ def test_later_frames_correct_earlier_ones(noisy: list[Frame]) -> None:
     assert away[2][-1] == pytest.approx(away[0][-1], abs=1.0)
 
 
+def test_a_change_of_size_does_not_mix_two_pictures(noisy: list[Frame]) -> None:
+    """What comes after it says nothing of the faces before."""
+    small = [replace(frame, planes=tuple(p[::2, ::2] for p in frame.planes)) for frame in noisy[8:16]]
+    walk = leave([*noisy[:8], *small], 3)
+    alone = leave(noisy[:8], 3)
+    for (_, _, faces), (_, _, expected) in zip(walk, alone, strict=False):
+        assert np.array_equal(faces[0].landmarks_px, expected[0].landmarks_px)
+    assert [faces[0].track_id for _, _, faces in walk] == [0] * 8 + [1] * 8
+
+
 @pytest.mark.parametrize("change", [{"look_ahead_frames": -1}, {"look_ahead_frames": 99},
                                     {"look_ahead_frames": 2, "ahead_ms": 10.0}])  # fmt: skip
 def test_what_cannot_be_is_named(change: dict[str, float]) -> None:

@@ -27,7 +27,8 @@ BENCHES = {
         "facewire bench end-to-end --minutes 5 --sizes 360,720,1080 --rates 30,60 --slow 2",
     ),
     "soak": (
-        "A hundred thousand frames as fast as possible: is memory flat, does every number arrive, once?",
+        "A hundred thousand frames as fast as possible: is memory flat, does every number arrive, once? Exits with 1 "
+        "where not.",
         "facewire bench soak --frames 100000",
     ),
     "accuracy": (
@@ -46,7 +47,10 @@ BENCHES = {
         "Jitter at rest against lag in motion: our filter, others' and MediaPipe's, on people whose motion is known.",
         "facewire bench smoothing data --teacher face_landmarker.task --figure smoothing.png",
     ),
-    "kernels": ("Every backend of every kernel, or of one.", "facewire bench kernels crop_roi"),
+    "kernels": (
+        "Every backend of every kernel, or of one. Exits with 1 where one is not within the kernel's tolerance.",
+        "facewire bench kernels crop_roi",
+    ),
     "gpu": (
         "What an NVIDIA GPU brings: pictures a second, whole frames by the batch, decoded to received. Without one it "
         "compares what it can, says what it could not measure, and exits with 3.",
@@ -70,13 +74,21 @@ def _module(name: str) -> Any:
 
 def _bench_command(name: str, text: str, example: str) -> SettingsCommand:
     def measure(out: Path | None, **flags: Any) -> int:
-        from tracker.bench.report import emit
+        from tracker.bench.report import check_writable, emit, open_folder
 
         module = _module(name)
-        result = module.measure(build(module.Settings, flags), show_progress)
-        # A bench that has a file of its own, or more to say than that it ran, says so.
-        own, status = getattr(module, "out_of", None), getattr(module, "status", None)
+        settings = build(module.Settings, flags)
+        for path in (out, getattr(settings, "figure", None)):
+            if path is not None:
+                check_writable(path)
+        if getattr(settings, "cache", None) is not None:
+            open_folder(settings.cache)
+        result = module.measure(settings, show_progress)
+        # A bench that has a file of its own, pictures to draw, or more to say than that it ran, says so.
+        own, draw, status = (getattr(module, what, None) for what in ("out_of", "draw", "status"))
         emit(name.replace("-", "_"), module.report(result), result, out or (own(result) if own else None))
+        if draw:
+            draw(result, settings)
         return status(result) if status else 0
 
     return SettingsCommand(

@@ -98,16 +98,21 @@ class Pipeline:
         return round(smooth.ahead_ms * 1e6) if smooth.enabled else 0
 
     def camera_for(self, frame: Frame) -> Camera:
-        """The camera of this frame's size; a change of size starts the tracks anew."""
+        """The camera of this frame's size; a change of size starts new tracks, with ids of their own."""
         if (frame.width_px, frame.height_px) != self._size:
-            self.reset()
+            self._forget()
             self._size = (frame.width_px, frame.height_px)
             self._camera = Camera.from_fov(*self._size, self._fov_deg)
         return self._camera
 
     def reset(self) -> None:
-        """Forget every face."""
+        """Forget every face; track ids start at 0 again."""
+        self._forget()
         self.finder.reset()
+
+    def _forget(self) -> None:
+        """Forget every face; track ids go on."""
+        self.finder.forget()
         self.resembler.reset()
         self.smoother.reset()
         self.estimator.reset()

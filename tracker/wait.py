@@ -90,10 +90,10 @@ class _Corrector:
     def __call__(self, moment: _Moment, later: Sequence[_Moment]) -> Tracked:
         """The moment with its faces corrected by what came later; one that was not seen then stays as it was."""
         faces = tuple(self._corrected(moment, face, later) for face in moment.faces)
-        for face in moment.faces:
-            if face.state == TrackState.LOST:
-                self._estimator.drop(face.track_id)
-                self._eased.pop(face.track_id, None)
+        # Not every track that ends is said to be lost: a change of the picture's size ends all at once.
+        for track_id in self._eased.keys() - {face.track_id for face in faces if face.state != TrackState.LOST}:
+            self._estimator.drop(track_id)
+            del self._eased[track_id]
         return moment.frame, moment.camera, faces
 
     def _corrected(self, moment: _Moment, face: Face, later: Sequence[_Moment]) -> Face:

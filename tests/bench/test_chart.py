@@ -11,7 +11,6 @@ pytest.importorskip("cv2")
 
 from tracker.bench import accuracy, chart  # noqa: E402
 from tracker.bench.groups import Group, GroupSide  # noqa: E402
-from tracker.errors import SettingsError  # noqa: E402
 
 
 def _long(picture: np.ndarray, side: int, row: int) -> int:
@@ -36,12 +35,6 @@ def test_only_what_was_measured_is_drawn(tmp_path: Path) -> None:
     chart.draw(result, tmp_path / "pictures")
     assert [path.name for path in (tmp_path / "pictures").iterdir()] == ["w300_groups.png"]
     assert "face px 0-60" in accuracy.report(result)
-
-
-def test_a_folder_that_cannot_be_is_named(tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
-    with pytest.raises(SettingsError, match="cannot make the folder"):
-        chart.open_folder(tmp_path / "file")
 
 
 def test_the_slower_line_is_drawn_above(tmp_path: Path) -> None:

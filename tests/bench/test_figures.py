@@ -52,6 +52,45 @@ def test_a_picture_is_shown_where_it_was_drawn(tmp_path: Path) -> None:
     assert figures(tmp_path).endswith("](bench/results/end_to_end.png)")
 
 
+def _with_machine(path: Path, **changed: object) -> None:
+    line = json.loads((RESULTS / path.name).read_text())
+    line["machine"] |= changed
+    path.write_text(json.dumps(line))
+
+
+def test_on_what_it_was_measured(tmp_path: Path) -> None:
+    """One sentence only where it is true of all."""
+    for name in ("latency", "soak", "detector"):
+        _with_machine(tmp_path / f"{name}.json", cores=2, processor="A", python="3.11", versions={"av": "18"})
+    assert figures(tmp_path).startswith("2 cores of A, Python 3.11.\n")
+    _with_machine(tmp_path / "soak.json", cores=2, processor="A", python="3.11", versions={"mediapipe": "1"})
+    assert figures(tmp_path).startswith("2 cores of A, Python 3.11, MediaPipe 1 as the peer on the same frames.\n")
+    _with_machine(tmp_path / "soak.json", cores=8, processor="B", python="3.11", versions={"av": "18"})
+    told = "Not all on one machine with the same versions. latency, detector: 2 cores of A, Python 3.11. soak: 8 cores"
+    assert figures(tmp_path).startswith(f"{told} of B, Python 3.11.\n")
+    _with_machine(tmp_path / "soak.json", cores=2, processor="A", python="3.11", versions={"av": "19"})
+    assert "soak: 2 cores of A, Python 3.11, av 19." in figures(tmp_path)
+
+
+def test_a_line_of_another_bench_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "soak.json"
+    shutil.copy(RESULTS / "end_to_end.json", path)
+    with pytest.raises(SourceError, match="soak.json is not of bench 'soak' but of 'end_to_end'; .* bench soak and"):
+        figures(tmp_path)
+    for text, reason in (('{"bench":"soak"}', "no 'machine'"), ("{}", "not of bench 'soak';"), ("[1]", "not of bench")):
+        path.write_text(text)
+        with pytest.raises(SourceError, match=f"soak.json .*{reason}"):
+            figures(tmp_path)
+    whole = json.loads((RESULTS / "soak.json").read_text())
+    for growth, reason in ((None, "TypeError"), ("far", "ValueError")):
+        path.write_text(json.dumps(whole | {"result": whole["result"] | {"growth_mb": growth}}))
+        with pytest.raises(SourceError, match=f"soak.json lacks what is shown of it .{reason}"):
+            figures(tmp_path)
+    (tmp_path / "end_to_end_sizes.json").write_text('{"bench":"end_to_end","result":{"cases":[]}}')
+    with pytest.raises(SourceError, match="end_to_end_sizes.json lacks"):
+        sizes(tmp_path)
+
+
 def test_what_cannot_be_read_is_said(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="run the benches first"):
         figures(tmp_path)

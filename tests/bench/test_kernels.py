@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -69,6 +70,14 @@ def test_a_device_that_is_not_here_is_named_in_one_line(name: str, monkeypatch: 
     with pytest.raises(BackendUnavailable, match=f"^{name}: looked for CuPy .*pip install") as caught:
         kernels.measure(Settings(name, backend="cupy"))
     assert "\n" not in str(caught.value)
+
+
+def test_the_exit_says_whether_all_are_within_their_tolerance() -> None:
+    result = kernels.measure(Settings("halve", "numba", repeats=1))
+    assert result.rows and kernels.status(result) == 0
+    for apart in (1e9, float("nan")):
+        wrong = kernels.Result((*result.rows, replace(result.rows[0], largest_difference=apart)), {})
+        assert kernels.status(wrong) == 1 and "NO (" in kernels.report(wrong)
 
 
 def test_an_unknown_kernel_is_named() -> None:

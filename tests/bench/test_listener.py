@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import time
 
 import numpy as np
+import pytest
 
 from tracker.bench.listener import COLUMNS, Listener
 from tracker.clock import monotonic_ns
@@ -20,6 +23,16 @@ def _header(now_ns: int) -> FrameHeader:
         source_id="bench", pts=0, time_base_num=1, time_base_den=30, captured_ns=now_ns, decoded_ns=now_ns,
         inferred_ns=now_ns, width_px=64, height_px=36, fx=1.0, fy=1.0, cx=1.0, cy=1.0,
     )  # fmt: skip
+
+
+def test_ctrl_c_is_the_first_process_to_hear(capfd: pytest.CaptureFixture[str]) -> None:
+    """A terminal sends it to all; the others end when that one tells them to, and say nothing."""
+    with Publisher("tcp://127.0.0.1:0", "bench", bytes(8), "none") as publisher:
+        with Listener(publisher.endpoint) as listener:
+            os.kill(listener._child._process.pid or 0, signal.SIGINT)
+            rows, repeated = listener.finish()
+        assert len(rows) == repeated == 0
+    assert capfd.readouterr().err == ""
 
 
 def test_a_subscriber_that_stops_reading_changes_nothing_for_the_others() -> None:

@@ -71,6 +71,29 @@ def test_nothing_is_saved_unless_asked(tmp_path: Path, monkeypatch: pytest.Monke
     assert not list(tmp_path.iterdir())
 
 
-def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match="no such folder|No such file"):
+def test_a_file_that_cannot_be_written_is_named_and_takes_nothing_away(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SettingsError, match="No such file"):
         report.emit("kernels", "", _result(), tmp_path / "missing" / "result.json")
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["bench"] == "kernels"
+
+
+def test_whether_a_file_can_be_written_is_asked_before(tmp_path: Path) -> None:
+    there = tmp_path / "there.json"
+    there.write_text("kept")
+    report.check_writable(there)
+    report.check_writable(tmp_path / "new.json")
+    assert there.read_text() == "kept" and list(tmp_path.iterdir()) == [there]
+    for path in (tmp_path / "missing" / "a.json", there / "a.json", tmp_path):
+        with pytest.raises(SettingsError, match=f"cannot write {path} "):
+            report.check_writable(path)
+
+
+def test_a_folder_is_made_or_named(tmp_path: Path) -> None:
+    report.open_folder(tmp_path / "a" / "b")
+    assert (tmp_path / "a" / "b").is_dir() and not list((tmp_path / "a" / "b").iterdir())
+    (tmp_path / "file").touch()
+    for folder in (tmp_path / "file", tmp_path / "file" / "in"):
+        with pytest.raises(SettingsError, match=f"cannot write to the folder {folder} "):
+            report.open_folder(folder)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -45,6 +46,17 @@ def test_missing_numbers_must_have_been_counted() -> None:
     assert soak.judge(Settings(), _flat(), soak.numbers_of(ALL[:0], 104, 0, 0)).faults
 
 
+def test_a_number_that_comes_again_hides_none_that_is_missing() -> None:
+    """Then the last number is not the largest, and the first not the least."""
+    assert soak.numbers_of(np.array([5, 6, 7, 7]), 6, 1, 0) == Numbers(3, 4, 0, 1, 0)
+    assert soak.numbers_of(np.array([5, 4, 5, 7]), 7, 2, 0) == Numbers(4, 4, 1, 2, 0)
+
+
+def test_the_exit_says_what_was_found() -> None:
+    fine = soak.judge(Settings(), _flat(), soak.numbers_of(ALL, 104, 0, 0))
+    assert soak.status(fine) == 0 and soak.status(replace(fine, faults=("memory grew",))) == 1
+
+
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="resident memory is read from /proc")
 @pytest.mark.parametrize(("spoil", "fault"), [("leak", "memory grew"), ("gap", "missing, of which")])
 def test_a_spoilt_run_is_noticed(spoil: str, fault: str, faceless_clip: Path) -> None:
@@ -53,6 +65,7 @@ def test_a_spoilt_run_is_noticed(spoil: str, fault: str, faceless_clip: Path) ->
     assert result.frames == 120 and len(result.memory.curve) >= 20
     found = [one for one in result.faults if not one.startswith("memory") or spoil == "leak"]
     assert any(fault in one for one in found), result.faults
+    assert result.numbers.missed >= 0
     if spoil == "leak":  # a run so short grows by itself; but the numbers are right
         assert result.numbers.missed <= result.numbers.overflows and not result.numbers.repeated
         assert result.growth_mb > 5

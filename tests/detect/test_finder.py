@@ -222,5 +222,7 @@ def test_a_stream_begins_with_a_thorough_look_while_there_is_room():
     assert [track.roi for track in finder(a_frame())] == [near, far]
     finder.tracks.clear()
     assert [track.roi for track in finder(a_frame())] == [near], "from then on by turns"
+    finder.forget()
+    assert [track.track_id for track in finder(a_frame())] == [3, 4]
     finder.reset()
-    assert len(finder(a_frame())) == 2
+    assert [track.track_id for track in finder(a_frame())] == [0, 1]

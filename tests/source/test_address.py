@@ -51,14 +51,30 @@ def refused(spec: object, settings: SourceSettings = SourceSettings(timeout_seco
     return text
 
 
-@pytest.mark.parametrize("name", ["x" * 300, "clip:" + "x" * 300, "a\0b"])
-def test_a_name_that_no_file_can_have(name: str) -> None:
-    with pytest.raises(SourceError, match="no file"):
-        open_source(name)
-
-
 def test_missing_file(tmp_path: Path) -> None:
     assert "missing.mp4" in refused(tmp_path / "missing.mp4")
+
+
+@pytest.mark.parametrize(
+    ("spec", "reason"),
+    [
+        ("a" * 5000, "cannot look at .*too long"),
+        ("file://[a", "no file's address"),
+        ("a\0b", "no file 'a"),
+        ("clip:" + "x" * 300, "no file"),
+    ],
+)
+def test_no_path_at_all(spec: str, reason: str) -> None:
+    with pytest.raises(SourceError, match=reason):
+        open_source(spec)
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may look into any folder")
+def test_a_folder_that_may_not_be_looked_into(tmp_path: Path) -> None:
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0)
+    with pytest.raises(SourceError, match="Permission denied; check"):
+        open_source(str(closed / "a.mp4"))
 
 
 def test_directory(tmp_path: Path) -> None:
@@ -91,6 +107,24 @@ def test_sound_only(tmp_path: Path) -> None:
         container.mux(stream.encode(silence))
         container.mux(stream.encode(None))
     assert "audio" in refused(path)
+
+
+@pytest.mark.parametrize("name", ["named.mp4", "named.mkv"])
+def test_a_title_in_another_coding(tmp_path: Path, clip, name: str) -> None:
+    """It is nothing that we show."""
+    titled = tmp_path / name
+    with av.open(str(clip(name))) as given, av.open(str(titled), "w") as container:
+        container.metadata["title"] = "nothing"
+        stream = container.add_stream_from_template(given.streams.video[0])
+        for packet in given.demux(video=0):
+            if packet.size:
+                packet.stream = stream
+                container.mux(packet)
+    data = titled.read_bytes()
+    assert b"nothing" in data
+    titled.write_bytes(data.replace(b"nothing", b"\xe9t\xe9 \xff\xfe!"))
+    with open_source(str(titled)) as source:
+        assert len(list(source)) == 30
 
 
 def test_video_without_frames(tmp_path: Path, clip) -> None:

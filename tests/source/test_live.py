@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import av
 import pytest
 
 from tracker.clock import Anchor, monotonic_ns
@@ -151,6 +153,39 @@ def test_what_breaks_the_reader_reaches_the_consumer(clip, failure: Exception) -
                 last = frame.index
         assert last == 4
     assert decoder.closed
+
+
+class Impatient:
+    """A container as AVFoundation's: it says that there is no frame yet, twice for each, and for ever at the end."""
+
+    def __init__(self, container) -> None:
+        self._container = container
+        self._packets = None
+        self._asked = 0
+
+    def demux(self, stream):
+        self._packets = self._packets or self._container.demux(stream)
+        self._asked += 1
+        if self._asked % 3 == 0:
+            for packet in self._packets:
+                if packet.size:
+                    yield packet
+                break
+        raise av.error.BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+
+    def __getattr__(self, name: str):
+        return getattr(self._container, name)
+
+
+def test_a_camera_that_does_not_wait_is_asked_again(clip, frame_shown) -> None:
+    decoder = Decoder(parse_address(str(clip("plain.mp4"))), SourceSettings(timeout_seconds=0.2))
+    decoder._container = Impatient(decoder._container)  # type: ignore[assignment]
+    pictures = []
+    with pytest.raises(SourceError, match="nothing came from .* for 0.2 s"):
+        pictures.extend(decoder)
+    decoder.close()
+    assert 20 <= len(pictures) <= 30  # the decoder still holds those that it was not asked for
+    assert decoder.damaged == 0
 
 
 def test_a_camera_stamp_is_believed_if_its_clock_is_ours(clip) -> None:

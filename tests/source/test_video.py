@@ -10,6 +10,7 @@ from fractions import Fraction
 from itertools import islice
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 
@@ -201,6 +202,33 @@ def test_standard_input_from_a_pipe(clip, name: str) -> None:
     data = clip(name).read_bytes()
     done = subprocess.run([sys.executable, "-c", COUNT], input=data, capture_output=True, timeout=60)
     assert done.stdout.decode().split("\n")[0] == "standard input False 30 0", done.stderr.decode()
+
+
+def with_sound(path: Path, video: Path) -> Path:
+    """The video as it is, with two tracks of silence beside it."""
+    with av.open(str(video)) as given, av.open(str(path), "w", format="mpegts") as container:
+        copied = container.add_stream_from_template(given.streams.video[0])
+        sound = [container.add_stream("aac", rate=48000, layout="mono") for _ in range(2)]
+        for packet in given.demux(video=0):
+            if packet.size:
+                packet.stream = copied
+                container.mux(packet)
+        for stream in sound:
+            for number in range(40):
+                silence = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
+                silence.sample_rate, silence.pts, silence.time_base = 48000, number * 1024, Fraction(1, 48000)
+                container.mux(stream.encode(silence))
+            container.mux(stream.encode(None))
+    return path
+
+
+def test_sound_that_begins_later_ends_nothing_early(clip, tmp_path: Path) -> None:
+    """Streams that FFmpeg finds while it reads; the pictures that the decoder holds back come all the same."""
+    mute = clip("mute.ts", frames=300, options=B_FRAMES, noisy=True).read_bytes()
+    data = mute + with_sound(tmp_path / "sound.ts", clip("b.ts", options=B_FRAMES)).read_bytes()
+    done = subprocess.run([sys.executable, "-c", COUNT], input=data, capture_output=True, timeout=60)
+    # Where the two are joined, the packets' numbers jump.
+    assert done.stdout.decode().split("\n")[0] == "standard input False 330 1", done.stderr.decode()
 
 
 def test_nothing_useful_on_standard_input() -> None:

@@ -90,12 +90,17 @@ class Finder:
         self._waiting: list[Detection] = []
         self._refused: list[tuple[Roi, int]] = []
 
-    def reset(self) -> None:
-        """Forget everybody; ids start at 0 again."""
+    def forget(self) -> None:
+        """Forget everybody; ids go on, so that none comes twice in a stream."""
         self.tracks.clear()
         self._waiting.clear()
         self._refused.clear()
-        self._next_id = self._frames = 0
+        self._frames = 0
+
+    def reset(self) -> None:
+        """Forget everybody; ids start at 0 again."""
+        self.forget()
+        self._next_id = 0
 
     def __call__(self, frame: Frame) -> list[Track]:
         """The tracks to look at in this frame, new ones included."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -86,17 +87,23 @@ def _url(spec: str, scheme: str) -> Address:
     if scheme not in SCHEMES:
         raise SourceError(f"{without_password(spec)!r} has the unknown scheme {scheme!r}; valid: {', '.join(SCHEMES)}")
     if scheme == "file":
-        return _file(unquote(urlsplit(spec).path), spec)
+        try:
+            return _file(unquote(urlsplit(spec).path), spec)
+        except ValueError as error:
+            raise SourceError(f"{spec!r} is no file's address ({error}); give the path itself") from error
     return Address("url", spec, None, without_password(spec))
 
 
 def _file(path_text: str, name: str) -> Address:
-    path = Path(path_text)
-    if not path_text or not os.path.exists(path):  # never raises, whatever the name
-        raise SourceError(f"no file {name!r}; check the path, or give {FORMS}")
-    if path.is_dir():
+    try:
+        found = os.stat(path_text)
+    except (FileNotFoundError, NotADirectoryError, ValueError) as error:
+        raise SourceError(f"no file {name!r}; check the path, or give {FORMS}") from error
+    except OSError as error:
+        raise SourceError(f"cannot look at {name!r}: {error.strerror}; check the path and its permissions") from error
+    if stat.S_ISDIR(found.st_mode):
         raise SourceError(f"{name!r} is a directory; give one video file in it")
-    if path.is_file() and path.stat().st_size == 0:
+    if stat.S_ISREG(found.st_mode) and found.st_size == 0:
         raise SourceError(f"{name!r} is empty; give a video file")
     # Without the prefix, FFmpeg would take a name such as `concat:a` for one of its protocols.
     return Address("file", f"file:{path_text}", None, name)

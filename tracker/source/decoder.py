@@ -7,6 +7,7 @@ decoder included. What is damaged is counted and passed over. It does not pace, 
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -20,13 +21,15 @@ from av.video.frame import VideoFrame
 from tracker.clock import monotonic_ns
 from tracker.errors import SourceError
 from tracker.source.address import Address
-from tracker.source.complaint import complaint
+from tracker.source.complaint import complaint, silence
 from tracker.source.opening import accelerator, open_container, open_pipe, video_stream
 from tracker.source.settings import SourceSettings
 
 USUAL_FPS = Fraction(25)
 PATIENCE = 16
 """Damaged places in a row after which the rest is given up."""
+LOOK_SECONDS = 0.001
+"""How often a camera that does not wait is asked for a frame."""
 IN_FLIGHT = 64
 """More packets than any decoder holds back."""
 
@@ -129,17 +132,26 @@ class Decoder:
 
     def _packets(self) -> Iterator[Packet]:
         """The video's packets. A damaged place is passed over; anything else that goes wrong is raised."""
-        failures = 0
+        failures, heard_ns = 0, monotonic_ns()
         while failures < PATIENCE:
             try:
                 for packet in self._container.demux(self._stream):
-                    if packet.size:  # an empty one is PyAV's sign to flush
-                        failures = 0
+                    if packet.size:
                         yield packet
+                        failures, heard_ns = 0, monotonic_ns()
+                    elif packet.dts is None:
+                        # PyAV's sign to flush, after the last one. It goes on to streams that appeared while reading,
+                        # of which it knows nothing: to ask for more would raise IndexError.
+                        return
                 return
             except av.error.InvalidDataError:
                 failures += 1
                 self.damaged += failures == 1
+            except av.error.BlockingIOError as error:
+                # AVFoundation does not wait for a camera's next frame, but says that there is none yet.
+                if monotonic_ns() - heard_ns > self._timeout_seconds * 1e9:
+                    raise silence(self.address, self._timeout_seconds) from error
+                time.sleep(LOOK_SECONDS)
             except av.FFmpegError as error:
                 raise complaint(error, self.address, self._timeout_seconds) from error
 

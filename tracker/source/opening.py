@@ -109,6 +109,7 @@ def open_container(
                 "r",
                 format=address.system,
                 options=options,
+                metadata_errors="replace",  # a title in Latin-1 is no reason to refuse a video
                 timeout=settings.timeout_seconds if address.kind == "url" else None,
                 hwaccel=hardware,
             )
