@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from tracker.errors import BackendUnavailable, SettingsError
+from tracker.kernels.interop import flaw_of
 
 OPTIONS = ("--std=c++17", "--fmad=false")
 """Of the compiler: multiplications are fused with additions only where the source says so, so that a kernel's
@@ -39,20 +40,25 @@ def strides_of(array: Any) -> tuple[int, ...]:
     return tuple(given) if given else _packed_strides(tuple(about["shape"]), np.dtype(about["typestr"]).itemsize)
 
 
-def require(name: str, array: Any, dtype: np.dtype, shape: tuple[int, ...], device: bool) -> None:
-    """Raise SettingsError unless `array` is contiguous, of `dtype` and `shape`, and on the device or not as asked."""
+def require(
+    name: str, array: Any, dtype: np.dtype, shape: tuple[int, ...], device: bool, filled: bool = False
+) -> None:  # fmt: skip
+    """Raise SettingsError unless `array` is contiguous, of `dtype` and `shape`, on the device or not as asked, and can
+    be written where it is `filled` and numpy's."""
     found = tuple(getattr(array, "shape", ()))
     if isinstance(array, np.ndarray):
-        kind, good = "numpy", not device and array.dtype == dtype and array.flags.c_contiguous
+        flaw = flaw_of(array, filled)
+        kind, good = f"numpy{flaw}", not device and array.dtype == dtype and not flaw
     elif on_device(array):
         kind = "CUDA"
         good = device and np.dtype(array.__cuda_array_interface__["typestr"]) == dtype and _is_packed(array)
     else:
         kind, good = type(array).__name__, False
     if not good or found != shape:
+        about = f" {getattr(array, 'dtype', '')} {list(found)}" if hasattr(array, "shape") else ""
         raise SettingsError(
-            f"{name} is {kind} {getattr(array, 'dtype', '')} {list(found)}; "
-            f"it must be {'CUDA' if device else 'numpy'} contiguous {dtype.name} {list(shape)}"
+            f"{name} is {kind}{about}; it must be {'CUDA' if device else 'numpy'} contiguous {dtype.name} {list(shape)}"
+            + (" that can be written" if filled and not device else "")
         )
 
 

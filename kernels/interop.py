@@ -14,32 +14,66 @@ import numpy as np
 from tracker.errors import SettingsError
 
 
-def require(name: str, array: Any, dtype: np.dtype, shape: tuple[int, ...], on_device: bool = False) -> None:
+def require(
+    name: str, array: Any, dtype: np.dtype, shape: tuple[int, ...], on_device: bool = False, filled: bool = False
+) -> None:
     """Raise SettingsError unless `array` is contiguous, of `dtype` and of `shape`, and of the kind a backend takes.
 
-    Numpy's arrays for a backend of this machine; a device's, with `data_ptr`, where `on_device`.
+    Numpy's arrays for a backend of this machine, which can be written where they are `filled`; a device's, with
+    `data_ptr`, where `on_device`.
     """
     if isinstance(array, np.ndarray):
-        if not on_device and array.shape == shape and array.dtype == dtype and array.flags.c_contiguous:
+        flaw = flaw_of(array, filled)
+        if not on_device and array.shape == shape and array.dtype == dtype and not flaw:
             return
-        kind = "numpy"
+        kind = f"numpy{flaw}"
     else:
         good = on_device and hasattr(array, "data_ptr") and tuple(array.shape) == shape and array.is_contiguous()
         if good and _type_name(array) == dtype.name:
             return
         kind = type(array).__name__
+    about = f" {_type_name(array)} {list(array.shape)}" if hasattr(array, "shape") else ""
     wanted = "a device's" if on_device else "numpy"
     raise SettingsError(
-        f"{name} is {kind} {_type_name(array)} {list(getattr(array, 'shape', ()))}; "
-        f"it must be {wanted} contiguous {dtype.name} {list(shape)}"
+        f"{name} is {kind}{about}; it must be {wanted} contiguous {dtype.name} {list(shape)}"
+        + (" that can be written" if filled and not on_device else "")
     )
+
+
+def flaw_of(array: np.ndarray, filled: bool) -> str:
+    """Why compiled code cannot take an array, whatever its type and shape; empty where it can."""
+    flags = array.flags
+    if not flags.c_contiguous:
+        return " strided"
+    if not flags.aligned:
+        return " unaligned"
+    return " read-only" if filled and not flags.writeable else ""
+
+
+def require_kind(name: str, found: Any, kind: type) -> None:
+    """Raise SettingsError unless `found` is of that class, whose own checks its arrays have passed."""
+    if not isinstance(found, kind):
+        raise SettingsError(f"{name} is {type(found).__name__}; it must be a {kind.__module__}.{kind.__name__}")
+
+
+def require_numbers(count: int = 1, **given: Any) -> None:
+    """Raise SettingsError for what is not a number, or not `count` of them: what an error of arithmetic was about."""
+    for name, values in given.items():
+        try:
+            numbers = [float(value + 0) for value in (values if count > 1 else [values])]
+        except (TypeError, ValueError):
+            numbers = []
+        if len(numbers) != count:
+            raise SettingsError(f"{name} is {values!r}; it must be {count} numbers" if count > 1 else
+                                f"{name} is {values!r}; it must be a number")  # fmt: skip
 
 
 def rank(name: str, array: Any, dimensions: int) -> tuple[int, ...]:
     """The shape of `array`, which must have that many dimensions. Raises SettingsError."""
     shape: tuple[int, ...] = getattr(array, "shape", ())
     if len(shape) != dimensions:
-        raise SettingsError(f"{name} has shape {list(shape)}; it must have {dimensions} dimensions")
+        found = f"has shape {list(shape)}" if hasattr(array, "shape") else f"is {type(array).__name__}"
+        raise SettingsError(f"{name} {found}; it must have {dimensions} dimension{'s' * (dimensions > 1)}")
     return shape
 
 

@@ -15,6 +15,7 @@ from tracker.face.expression import ARKIT_INDEX
 from tracker.face.parameters import TrackState
 from tracker.face.topology import LEFT_EYE_RING, RIGHT_EYE_RING
 from tracker.pipeline import STAGES, Stopped, build_pipeline, run
+from tracker.regress.outputs import SLICES
 from tracker.source import frame_from_image, open_source
 
 CLIP = str(files("tracker.assets").joinpath("demo.mp4"))
@@ -261,3 +262,38 @@ def test_a_face_that_vanishes_is_coasted_ever_less_surely(rgb):
     assert (np.diff(doubts) > 0).all()
     assert all(np.isfinite(face.landmarks_px).all() for face in coasted)
     np.testing.assert_array_equal(coasted[-1].blendshapes_raw, last.blendshapes_raw)
+
+
+class Slipping:
+    """A network that says one number that is none, while `at` says where."""
+
+    def __init__(self, network, bad):
+        self._network, self._bad, self.at = network, bad, None
+        self.input = network.input
+
+    def __call__(self, count):
+        said = self._network(count).copy()
+        if self.at is not None:
+            said[:, self.at] = self._bad
+        return said
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_one_number_that_is_none_passes_by(bad):
+    """In every block of the network's vector, for a frame: it is not shown, and nothing of it stays."""
+    pipeline = build_pipeline()
+    network = pipeline.regressor.network = Slipping(pipeline.regressor.network, bad)
+    with open_source(CLIP) as source:
+        frames = [frame for frame, _ in zip(source, range(8), strict=False)]
+    for block, place in SLICES.items():
+        pipeline.reset()
+        told = []
+        for number, frame in enumerate(frames):
+            network.at = place.start if number == 5 else None
+            told += [face for face in pipeline.track(frame) if face.state != TrackState.LOST]
+        assert len(told) == len(frames), block
+        assert told[5].confidence == 0 and told[-1].confidence > 0.5, block
+        for face in told:
+            numbers = (face.landmarks_px, face.blendshapes, face.rotation, face.translation_mm, face.identity,
+                       face.lighting, face.deviation.expression)  # fmt: skip
+            assert all(np.isfinite(array).all() for array in numbers), block

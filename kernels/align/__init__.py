@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tracker.errors import SettingsError
+from tracker.kernels.interop import rank, require, require_numbers
 
 STEPS = 3
 """Gauss-Newton steps after the closed form: the third changes the angle by less than a hundredth of a degree."""
@@ -27,6 +27,8 @@ LEAST_STD = 0.003
 """No point is believed to better than this, in sides: a pixel's third of a crop of 128."""
 LEAST_SPREAD = 0.01
 """In sides: what is smaller than this, measured as the root of its summed variances, is one place and has no pose."""
+
+_FLOAT32, _FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
 
 Implementation = Callable[..., bool]
 """Takes what the operator takes, checked, with the square as four numbers; False where there is no pose."""
@@ -49,18 +51,16 @@ class Align:
         `pose` left alone, where none follows: points on a plane, in one place or mirrored, or numbers that are not
         finite. Raises SettingsError for arrays of another shape or kind.
         """
-        count, moving = len(mean), len(weights)
+        (count, _), (moving,) = rank("mean", mean, 2), rank("weights", weights, 1)
         for name, array, shape in (
             ("mean", mean, (count, 3)), ("basis", basis, (moving, count, 3)), ("weights", weights, (moving,)),
             ("rest", rest, (count, 3)), ("offset", offset, (3 * count,)), ("log_std", log_std, (count,)),
         ):  # fmt: skip
-            if array.shape != shape or array.dtype != _FLOAT32 or not array.flags.c_contiguous:
-                raise SettingsError(
-                    f"{name} is {array.dtype} {list(array.shape)}; it must be contiguous float32 {list(shape)}"
-                )
-        if pose.shape != (12,):
-            raise SettingsError(f"pose has shape {list(pose.shape)}; it must be [12]")
-        return bool(self.implementation(mean, basis, weights, rest, offset, log_std, depth_share, *square, pose))
-
-
-_FLOAT32 = np.dtype(np.float32)
+            require(name, array, _FLOAT32, shape)
+        require("pose", pose, _FLOAT64, (12,), filled=True)
+        try:
+            return bool(self.implementation(mean, basis, weights, rest, offset, log_std, depth_share, *square, pose))
+        except (TypeError, ValueError):
+            require_numbers(4, square=square)
+            require_numbers(depth_share=depth_share)
+            raise

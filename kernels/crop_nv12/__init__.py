@@ -24,6 +24,7 @@ import numpy as np
 from tracker.errors import SettingsError
 from tracker.kernels.crop_roi.colour import LUMA_OF_RED_BLUE, Colour, yuv_colour
 from tracker.kernels.cuda import on_device, require, strides_of
+from tracker.kernels.interop import require_kind, require_numbers
 
 LARGEST_BATCH = 4096
 LARGEST_SIDE_PX = 1024
@@ -102,10 +103,11 @@ class Crops:
                 f"{batch} crops of {side} px; 1 to {LARGEST_BATCH} of 1 to {LARGEST_SIDE_PX} px are possible"
             )
         if self.rgb is not None:
-            require("rgb", self.rgb, _UINT8, (batch, side, side, 3), self.on_device)
+            require("rgb", self.rgb, _UINT8, (batch, side, side, 3), self.on_device, filled=True)
         if self.tensor is not None:
-            require("tensor", self.tensor, _FLOAT16, (batch, 3, side, side), self.on_device)
-        if not (len(self.scale) == len(self.shift) == 3 and np.isfinite([*self.scale, *self.shift]).all()):
+            require("tensor", self.tensor, _FLOAT16, (batch, 3, side, side), self.on_device, filled=True)
+        require_numbers(3, scale=self.scale, shift=self.shift)
+        if not np.isfinite([*self.scale, *self.shift]).all():
             raise SettingsError(f"scale {self.scale}, shift {self.shift}; give three finite numbers each")
 
     @property
@@ -147,6 +149,8 @@ class CropNv12:
     def __call__(self, picture: Nv12, px_from_crop: Any, crops: Crops) -> None:
         """Fill `crops` by `px_from_crop` float64 [B, 2, 3], which maps a crop's coordinates to the picture's, pixel
         centres at halves in both. Raises SettingsError for arrays that lie elsewhere than the backend works."""
+        require_kind("picture", picture, Nv12)
+        require_kind("crops", crops, Crops)
         device = getattr(self.implementation, "on_device", False)
         if not on_device(picture.luma) == crops.on_device == device:
             raise SettingsError(

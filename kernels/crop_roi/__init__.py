@@ -35,6 +35,7 @@ from tracker.kernels.crop_roi.colour import (
     rgb_luma_colour,
     yuv_colour,
 )
+from tracker.kernels.interop import rank, require
 
 LARGEST_BLOCK = 64
 CHANNELS = {"i420": (1, 1, 1), "nv12": (1, 2), "rgb24": (3,)}
@@ -66,11 +67,14 @@ class CropRoi:
             raise SettingsError(f"layout {layout!r}; valid: {', '.join(CHANNELS)}; reformat the frame to i420")
         if matrix not in LUMA_OF_RED_BLUE and layout != "rgb24":
             raise SettingsError(f"matrix {matrix!r}; valid: {', '.join(LUMA_OF_RED_BLUE)}")
-        if len(planes) != len(channels):
-            raise SettingsError(f"{layout} with {len(planes)} planes; it has {len(channels)}")
+        if not isinstance(planes, (tuple, list)) or len(planes) != len(channels):
+            count = len(planes) if isinstance(planes, (tuple, list)) else type(planes).__name__
+            raise SettingsError(f"{layout} with {count} planes; it has {len(channels)}, in a tuple")
         samples = [_plane(p, c, bit_depth) for p, c in zip(planes, channels, strict=True)]
+        _check_chroma(samples)
         _check_map(px_from_crop)
-        _check_out(out, (3, *out.shape[-2:]))
+        _, high, wide = rank("out", out, 3)
+        _check_out(out, (3, high, wide))
         colour = rgb_colour(bit_depth) if layout == "rgb24" else yuv_colour(bit_depth, matrix, bool(full_range))
         self.implementation(samples, colour, px_from_crop, out)
 
@@ -89,10 +93,10 @@ class CropLuma:
         `plane` is Y [H, W]; or RGB [H, W, 3], weighed as BT.601 does, for which `full_range` is ignored. Raises
         SettingsError for anything else.
         """
-        rgb = plane.ndim == 3
+        rgb = np.ndim(plane) == 3
         samples = [_plane(plane, 3 if rgb else 1, bit_depth)]
         _check_map(px_from_crop)
-        _check_out(out, out.shape[-2:])
+        _check_out(out, rank("out", out, 2))
         colour = rgb_luma_colour(bit_depth) if rgb else luma_colour(bit_depth, bool(full_range))
         self.implementation(samples, colour, px_from_crop, out[None])
 
@@ -102,8 +106,9 @@ def _plane(plane: np.ndarray, channels: int, bit_depth: int) -> np.ndarray:
     wanted = _SAMPLES.get(bit_depth)
     if wanted is None:
         raise SettingsError(f"bit depth {bit_depth}; valid: 8 (uint8), 10 (uint16); reformat the frame first")
-    if plane.dtype != wanted:
-        raise SettingsError(f"a {bit_depth}-bit plane of {plane.dtype}; it must be {wanted}")
+    if not isinstance(plane, np.ndarray) or plane.dtype != wanted or not plane.flags.aligned:
+        found = f"{getattr(plane, 'dtype', type(plane).__name__)}"
+        raise SettingsError(f"a {bit_depth}-bit plane of {found}; it must be {wanted}, aligned")
     if channels == 1 and plane.ndim == 2:
         return plane[:, :, None]
     if plane.ndim != 3 or plane.shape[2] != channels:
@@ -112,18 +117,26 @@ def _plane(plane: np.ndarray, channels: int, bit_depth: int) -> np.ndarray:
     return plane
 
 
+def _check_chroma(samples: Sequence[np.ndarray]) -> None:
+    """Half the size, rounded up: compiled code has room for no more."""
+    high, wide, _ = samples[0].shape
+    half = ((high + 1) // 2, (wide + 1) // 2)
+    for chroma in samples[1:]:
+        if chroma.shape[:2] != half:
+            raise SettingsError(
+                f"chroma of {list(chroma.shape[:2])} beside Y of {[high, wide]}; it must be {list(half)}"
+            )
+
+
 def _check_map(px_from_crop: np.ndarray) -> None:
-    if px_from_crop.shape != (2, 3) or px_from_crop.dtype != _FLOAT64:
-        raise SettingsError(
-            f"px_from_crop is {px_from_crop.dtype} {list(px_from_crop.shape)}; it must be float64 [2, 3]"
-        )
+    good = isinstance(px_from_crop, np.ndarray) and px_from_crop.shape == (2, 3) and px_from_crop.dtype == _FLOAT64
+    if not good or not px_from_crop.flags.aligned:
+        require("px_from_crop", px_from_crop, _FLOAT64, (2, 3))
     if not all(map(isfinite, px_from_crop.ravel().tolist())):
         raise SettingsError(f"px_from_crop {px_from_crop.tolist()} is not finite; drop this region")
 
 
 def _check_out(out: np.ndarray, shape: tuple[int, ...]) -> None:
-    if out.dtype != _FLOAT32 or out.shape != shape or not out.flags.c_contiguous or out.size == 0:
-        raise SettingsError(
-            f"out is {out.dtype} {list(out.shape)}; it must be float32, contiguous and "
-            + ("[3, H, W]" if len(shape) == 3 else "[H, W]")
-        )
+    if out.shape != shape or out.dtype != _FLOAT32 or not out.flags.carray or out.size == 0:
+        require("out", out, _FLOAT32, shape, filled=True)
+        raise SettingsError(f"out is {list(shape)}; give it a pixel or more")

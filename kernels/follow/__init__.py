@@ -24,6 +24,7 @@ import numpy as np
 from tracker.errors import SettingsError
 from tracker.kernels.cuda import on_device, require
 from tracker.kernels.imm import DYNAMICS, LIMITS, MODES, TRAITS, state_size
+from tracker.kernels.interop import rank, require_kind
 from tracker.kernels.portray import AFTER_MESH
 
 MOST_CHANNELS, MOST_GROUPS = 64, 16
@@ -48,7 +49,8 @@ class Filter:
     """float32 [N, 4]: x, y of the first direction, then of the second, per unit of each number."""
 
     def __post_init__(self) -> None:
-        device, count, number = on_device(self.tilts), self.tilts.shape[0], self.traits.shape[-1]
+        device = on_device(self.tilts)
+        (count, _), (_, number) = rank("tilts", self.tilts, 2), rank("traits", self.traits, 2)
         channels = count + 6
         if channels > MOST_CHANNELS or not 1 <= number <= MOST_GROUPS:
             raise SettingsError(
@@ -60,6 +62,9 @@ class Filter:
             ("limits", _FLOAT64, (LIMITS,)), ("tilts", _FLOAT32, (count, 4)),
         ):  # fmt: skip
             require(name, getattr(self, name), dtype, shape, device)
+        # A device's numbers are not looked at, since looking would wait for the device.
+        if not device and not 0 <= self.groups.min() <= self.groups.max() < number:
+            raise SettingsError(f"groups of {self.groups.min()} to {self.groups.max()}; there are 0 to {number - 1}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +92,12 @@ class Sample:
     says of the sample, so it may be the last one's."""
 
     def __post_init__(self) -> None:
-        device, (batch, count) = on_device(self.pose), self.numbers.shape
+        device, (batch, count) = on_device(self.pose), rank("numbers", self.numbers, 2)
         for name, dtype, shape in (
             ("numbers", _FLOAT32, (batch, count)), ("pose", _FLOAT64, (batch, 12)),
             ("variance", _FLOAT64, (batch, count + 6)), ("dt_seconds", _FLOAT64, (batch,)),
             ("ahead_seconds", _FLOAT64, (batch,)), ("camera", _FLOAT64, (batch, 4)), ("doubt", _FLOAT64, (batch, 2)),
-            ("state", _FLOAT64, (batch, self.state.shape[-1])), ("seen", _UINT8, (batch,)),
+            ("state", _FLOAT64, (batch, rank("state", self.state, 2)[1])), ("seen", _UINT8, (batch,)),
         ):  # fmt: skip
             require(name, getattr(self, name), dtype, shape, device)
 
@@ -113,13 +118,13 @@ class Followed:
     """float64 [B, ...] of `imm`: brought up to the sample; may be the sample's own."""
 
     def __post_init__(self) -> None:
-        device, (batch, count) = on_device(self.pose), self.numbers.shape
+        device, (batch, count) = on_device(self.pose), rank("numbers", self.numbers, 2)
         for name, dtype, shape in (
             ("numbers", _FLOAT32, (batch, count)), ("pose", _FLOAT64, (batch, 12)),
             ("std", _FLOAT32, (batch, count + 6)), ("before", _FLOAT32, (batch, AFTER_MESH)),
-            ("state", _FLOAT64, (batch, self.state.shape[-1])),
+            ("state", _FLOAT64, (batch, rank("state", self.state, 2)[1])),
         ):  # fmt: skip
-            require(name, getattr(self, name), dtype, shape, device)
+            require(name, getattr(self, name), dtype, shape, device, filled=True)
 
 
 Implementation = Callable[[Filter, Sample, Followed], None]
@@ -134,6 +139,9 @@ class Follow:
 
     def __call__(self, filter: Filter, sample: Sample, followed: Followed) -> None:
         """Fill `followed`. Raises SettingsError for arrays of other sizes, or elsewhere than the backend works."""
+        require_kind("filter", filter, Filter)
+        require_kind("sample", sample, Sample)
+        require_kind("followed", followed, Followed)
         device = getattr(self.implementation, "on_device", False)
         places = {on_device(one) for one in (filter.tilts, sample.pose, followed.pose)}
         counts = {filter.tilts.shape[0], sample.numbers.shape[1], followed.numbers.shape[1]}

@@ -34,6 +34,7 @@ import numpy as np
 
 from tracker.errors import SettingsError
 from tracker.kernels.cuda import on_device, require
+from tracker.kernels.interop import require_kind, require_numbers
 
 MOST_PARAMETERS = 64
 LARGEST_BATCH = 4096
@@ -104,10 +105,10 @@ class Solution:
         if len(shape) != 2:
             raise SettingsError(f"a step of shape {list(shape)}; it must be [B, P]")
         device = on_device(self.step)
-        require("step", self.step, _FLOAT32, shape, device)
-        require("energy", self.energy, _FLOAT32, shape[:1], device)
-        require("decrease", self.decrease, _FLOAT32, shape[:1], device)
-        require("solved", self.solved, _UINT8, shape[:1], device)
+        require("step", self.step, _FLOAT32, shape, device, filled=True)
+        require("energy", self.energy, _FLOAT32, shape[:1], device, filled=True)
+        require("decrease", self.decrease, _FLOAT32, shape[:1], device, filled=True)
+        require("solved", self.solved, _UINT8, shape[:1], device, filled=True)
 
     def __repr__(self) -> str:
         return f"Solution(batch={self.step.shape[0]}, parameters={self.step.shape[1]})"
@@ -129,6 +130,9 @@ class GaussNewton:
         `softness` is the residual at which a weight falls to a quarter; infinite for plain least squares. Raises
         SettingsError for a softness that is not above 0, shapes that differ, and arrays that lie elsewhere.
         """
+        require_kind("problem", problem, Problem)
+        require_kind("solution", solution, Solution)
+        require_numbers(softness=softness)
         if isnan(softness) or softness < 1e-15:
             raise SettingsError(f"softness {softness}; give a residual above 0, or inf for plain least squares")
         batch, _, parameters = problem.jacobian.shape

@@ -31,10 +31,10 @@ class Halve:
         always, [B, H, W, C] from [B, C, 2H, 2W]. Raises SettingsError.
         """
         device = getattr(self.implementation, "on_device", False)
-        many = device or len(out.shape) > 3
+        many = device or len(getattr(out, "shape", ())) > 3
         *faces, high, wide, channels = rank("out", out, 4 if many else 3)
         require("picture", picture, _FLOAT32, (*faces, channels, 2 * high, 2 * wide), device)
-        require("out", out, _UINT8, (*faces, high, wide, channels), device)
+        require("out", out, _UINT8, (*faces, high, wide, channels), device, filled=True)
         if device or not many:
             self.implementation(picture, out)
             return

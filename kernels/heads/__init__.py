@@ -9,7 +9,7 @@ Given the network's vectors and what is known of the shape beforehand it evaluat
   regresses; in the square, in its sides, from its corner, along its own axes. Who knows where the square lies carries
   it from there;
 - whether it is plausible: the anchor less than `furthest` sides from the square's middle, the size within
-  exp(+-`most_log_scale`) of what a side should measure.
+  exp(+-`most_log_scale`) of what a side should measure, and every number of the vector finite.
 
 The steps and their constants are those of the two kernels it joins, which say why. It does not know faces.
 """
@@ -17,13 +17,14 @@ The steps and their constants are those of the two kernels it joins, which say w
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from tracker.errors import SettingsError
 from tracker.kernels.cuda import on_device, require
+from tracker.kernels.interop import rank, require_kind
 
 MOST_POINTS, MOST_COEFFICIENTS = 128, 128
 STARTS = ("moving", "lasting", "rotation", "offset", "log_scale", "presence", "log_std", "points", "points_log_std")
@@ -49,12 +50,17 @@ class Shape:
     """int32 [9], in the order of `STARTS`."""
     numbers: Any
     """float64 [8], in the order of `NUMBERS`."""
+    _ends: tuple[int, int] = field(default=(0, 0), repr=False)
+    """Found here: where in a vector the deviations begin, how long one is that holds all the rest; 0 on a device."""
 
     def __post_init__(self) -> None:
-        points, coefficients, device = self.mean.shape[0], self.basis.shape[0], on_device(self.mean)
-        if not (1 <= points <= MOST_POINTS and self.moving <= coefficients <= MOST_COEFFICIENTS):
+        (points, _), (coefficients, _, _) = rank("mean", self.mean, 2), rank("basis", self.basis, 3)
+        device, moving = on_device(self.mean), self.moving
+        if not isinstance(moving, int) or not (
+            1 <= points <= MOST_POINTS and 0 <= moving <= coefficients <= MOST_COEFFICIENTS
+        ):
             raise SettingsError(
-                f"{points} points, {self.moving} of {coefficients} coefficients; at most {MOST_POINTS} points and "
+                f"{points} points, {moving} of {coefficients} coefficients; at most {MOST_POINTS} points and "
                 f"{MOST_COEFFICIENTS} coefficients are possible"
             )
         for name, array, dtype, shape in (
@@ -63,6 +69,20 @@ class Shape:
             ("numbers", self.numbers, _FLOAT64, (len(NUMBERS),)),
         ):  # fmt: skip
             require(name, array, dtype, shape, device)
+        object.__setattr__(self, "_ends", (0, 0) if device else self._found_ends(points, coefficients - moving))
+
+    def _found_ends(self, points: int, lasting: int) -> tuple[int, int]:
+        first = self.starts.tolist()
+        if min(first) < 0:
+            raise SettingsError(f"parts of a vector begin at {first}; none begins before 0")
+        sizes = (self.moving, lasting, 6, 2, 1, 1, 0, 3 * points, points)
+        return first[STARTS.index("log_std")], max(start + size for start, size in zip(first, sizes, strict=True))
+
+    def width(self, deviations: int) -> int:
+        """How long a vector is at least that has so many deviations; on a device, whose numbers nobody looks at,
+        nothing is known of that."""
+        start, end = self._ends
+        return max(start + deviations, end) if end else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,13 +103,13 @@ class Seen:
     """uint8 [B]."""
 
     def __post_init__(self) -> None:
-        device, batch = on_device(self.pose), self.pose.shape[0]
+        device, (batch, _) = on_device(self.pose), rank("pose", self.pose, 2)
         for name, dtype, rest in (
-            ("coefficients", _FLOAT32, self.coefficients.shape[1:]), ("std", _FLOAT32, self.std.shape[1:]),
-            ("trust", _FLOAT32, self.trust.shape[1:]), ("pose", _FLOAT64, (12,)), ("presence", _FLOAT64, ()),
-            ("plausible", _UINT8, ()),
+            ("coefficients", _FLOAT32, rank("coefficients", self.coefficients, 2)[1:]),
+            ("std", _FLOAT32, rank("std", self.std, 2)[1:]), ("trust", _FLOAT32, rank("trust", self.trust, 2)[1:]),
+            ("pose", _FLOAT64, (12,)), ("presence", _FLOAT64, ()), ("plausible", _UINT8, ()),
         ):  # fmt: skip
-            require(name, getattr(self, name), dtype, (batch, *rest), device)
+            require(name, getattr(self, name), dtype, (batch, *rest), device, filled=True)
 
 
 Implementation = Callable[[Any, Shape, Seen], None]
@@ -105,8 +125,10 @@ class Heads:
     def __call__(self, vectors: Any, shape: Shape, seen: Seen) -> None:
         """Fill `seen` from `vectors` float32 [B, W]. Every part that `shape` names has to lie within W; on a device
         nobody looks. Raises SettingsError for arrays of other shapes, or elsewhere than the backend works."""
+        require_kind("shape", shape, Shape)
+        require_kind("seen", seen, Seen)
         device = getattr(self.implementation, "on_device", False)
-        width = tuple(vectors.shape)[-1]
+        _, width = rank("vectors", vectors, 2)
         require("vectors", vectors, _FLOAT32, (seen.pose.shape[0], width), device)
         if not on_device(seen.pose) == on_device(shape.mean) == device:
             raise SettingsError(f"arrays elsewhere than the backend works: give {'CUDA' if device else 'numpy'} arrays")
@@ -115,6 +137,8 @@ class Heads:
                 f"{seen.coefficients.shape[1]} coefficients for a basis of {shape.basis.shape[0]}, "
                 f"{seen.trust.shape[1]} trusts of {seen.std.shape[1]} deviations; they must be as many, and no more"
             )
-        if not device and int(shape.starts.max()) >= width:
-            raise SettingsError(f"vectors of {width} numbers, a part of which begins at {shape.starts.max()}")
+        if width < shape.width(seen.std.shape[1]):
+            raise SettingsError(
+                f"vectors of {width} numbers; they must hold every part, {shape.width(seen.std.shape[1])} or more"
+            )
         self.implementation(vectors, shape, seen)

@@ -14,6 +14,7 @@
 #define LOG_SCALE_LIMIT 1.5    // as in `lift`, and the next two
 #define LOG_STD_LOW -7.0
 #define LOG_STD_HIGH 1.0
+#define LARGEST 3.402823466e38f  // finite number
 
 struct Matrix {
     double v[3][3];
@@ -225,10 +226,17 @@ extern "C" __global__ void __launch_bounds__(THREADS) heads(
 {
     __shared__ double place[3 * MOST_POINTS], target[3 * MOST_POINTS], weight[MOST_POINTS], means[7], moments[18];
     __shared__ float coefficient[MOST_COEFFICIENTS];
+    __shared__ int finite;
     const int thread = threadIdx.x, face = blockIdx.x;
     const float* vector = vectors + (long long)face * width;
     const double presence = 1.0 / (1.0 + exp(-held(vector[starts[5]], -30.0, 30.0)));
 
+    if (thread == 0)
+        finite = 1;
+    __syncthreads();
+    for (int n = thread; n < width; n += THREADS)
+        if (!(fabsf(vector[n]) <= LARGEST))
+            finite = 0;  // whoever writes writes the same
     if (thread < coefficients) {
         float value = thread < moving ? vector[starts[0] + thread] : vector[starts[1] + thread - moving];
         if (thread < moving) {  // in this order, so that what is no number becomes 0, as on the processor
@@ -294,5 +302,5 @@ extern "C" __global__ void __launch_bounds__(THREADS) heads(
     pose[10] = shift[1];
     pose[11] = size;
     out_presence[face] = presence;
-    out_plausible[face] = is_plausible(r, shift, size, numbers);
+    out_plausible[face] = finite && is_plausible(r, shift, size, numbers);
 }

@@ -38,4 +38,5 @@ def _one(vector: np.ndarray, shape: Shape, seen: Seen, face: int) -> None:
     align(shape.mean, shape.basis, coefficients, shape.rest, offsets, doubts, depth_share, 0.5, 0.5, 1.0, 0.0, pose)
     middle = pose[9:11] + pose[11] * (pose[:9].reshape(3, 3) @ anchor)[:2]
     ratio = max(pose[11] * side_mm, 1e-9)
-    seen.plausible[face] = np.hypot(*(middle - 0.5)) < furthest and abs(math.log(ratio)) < most_log_scale
+    near = np.hypot(*(middle - 0.5)) < furthest and abs(math.log(ratio)) < most_log_scale
+    seen.plausible[face] = near and np.isfinite(vector).all()

@@ -39,10 +39,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
 from tracker.errors import SettingsError
+from tracker.kernels.forms import Form, Forms
+from tracker.kernels.interop import rank, require_numbers
 
 MODES = 3
 STARTED, QUATERNION, SAMPLE, TURN, PACE, REST = 0, 1, 5, 9, 12, 13
@@ -73,8 +76,11 @@ MEDIAN_OF_SQUARE = 0.4549364
 LEAST_SHARE = 1e-6
 """No mode is ever ruled out further."""
 
+_FLOAT32, _FLOAT64, _INT64 = np.dtype(np.float32), np.dtype(np.float64), np.dtype(np.int64)
+
 Implementation = Callable[..., float]
-"""Takes what the operator takes, checked; returns the filtered size."""
+"""Takes what the operator takes, checked but for the groups' numbers; returns the filtered size, or with nothing done
+-1 where one of them is no group."""
 
 
 def state_size(numbers: int, groups: int) -> int:
@@ -112,27 +118,38 @@ class Imm:
         `variance` float64 [C] (place in its unit squared, turn in radians squared); none of it is read where `seen` is
         false. `state` float64 [state_size(N, G)]. `out_rotation` float64 [3, 3], `out_place` float64 [2],
         `out_numbers` float32 [N], `out_std` float32 [C], of the estimates. All contiguous. Raises SettingsError for
-        another shape.
+        anything else, and for a group that there is not.
         """
-        count, number = len(numbers), traits.shape[-1]
-        channels = count + 6
-        shapes = (dynamics.shape, groups.shape, traits.shape, rates.shape, limits.shape, variance.shape, out_std.shape)
-        wanted = (
-            (DYNAMICS, channels),
-            (channels,),
-            (TRAITS, number),
-            (MODES, MODES),
-            (LIMITS,),
-            (channels,),
-            (channels,),
-        )
-        if shapes != wanted or len(state) != state_size(count, number) or len(out_numbers) != count:
-            raise SettingsError(
-                f"{count} numbers, {len(out_numbers)} to fill, dynamics {list(dynamics.shape)}, groups "
-                f"{len(groups)}, variance {len(variance)}, state {len(state)}; they must be N, N, [8, N + 6], N + 6, "
-                f"N + 6 and {state_size(count, number)}"
-            )
-        return self.implementation(
-            dynamics, groups, traits, rates, limits, numbers, rotation, place, float(size), variance, float(dt_seconds),
-            float(ahead_seconds), bool(seen), state, out_rotation, out_place, out_numbers, out_std,
-        )  # fmt: skip
+        (count,), (_, number) = rank("numbers", numbers, 1), rank("traits", traits, 2)
+        given = dynamics, groups, traits, rates, limits, numbers, rotation, place, variance
+        filled = state, out_rotation, out_place, out_numbers, out_std
+        _forms(count, number).check(given, filled)
+        try:
+            found = self.implementation(
+                dynamics, groups, traits, rates, limits, numbers, rotation, place, float(size), variance,
+                float(dt_seconds), float(ahead_seconds), bool(seen), *filled,
+            )  # fmt: skip
+        except (TypeError, ValueError):
+            require_numbers(size=size, dt_seconds=dt_seconds, ahead_seconds=ahead_seconds)
+            raise
+        if found < 0:
+            raise SettingsError(f"groups of {groups.min()} to {groups.max()}; there are 0 to {number - 1}")
+        return found
+
+
+@lru_cache(maxsize=64)
+def _forms(numbers: int, groups: int) -> Forms:
+    """Of a body with so many numbers."""
+    channels = numbers + 6
+    given = (
+        Form("dynamics", _FLOAT64, (DYNAMICS, channels)), Form("groups", _INT64, (channels,)),
+        Form("traits", _FLOAT64, (TRAITS, groups)), Form("rates", _FLOAT64, (MODES, MODES)),
+        Form("limits", _FLOAT64, (LIMITS,)), Form("numbers", _FLOAT32, (numbers,)),
+        Form("rotation", _FLOAT64, (3, 3)), Form("place", _FLOAT64, (2,)), Form("variance", _FLOAT64, (channels,)),
+    )  # fmt: skip
+    filled = (
+        Form("state", _FLOAT64, (state_size(numbers, groups),)), Form("out_rotation", _FLOAT64, (3, 3)),
+        Form("out_place", _FLOAT64, (2,)), Form("out_numbers", _FLOAT32, (numbers,)),
+        Form("out_std", _FLOAT32, (channels,)),
+    )  # fmt: skip
+    return Forms(given, filled)

@@ -358,8 +358,11 @@ def imm(
     dynamics, groups, traits, rates, limits, numbers, rotation, place, size, variance, dt, ahead, seen, state,
     out_rotation, out_place, out_numbers, out_std,
 ):  # fmt: skip
-    """Fill the last four and return the filtered size."""
+    """Fill the last four and return the filtered size, or -1 for a group that there is not."""
     count, channels = numbers.size, groups.size
+    for c in range(channels):
+        if not 0 <= groups[c] < traits.shape[1]:
+            return -1.0
     start = REST + MODES * traits.shape[1]
     shares = state[REST:start].reshape((traits.shape[1], MODES))
     recent = state[start : start + NOTES * channels].reshape((NOTES, channels))

@@ -71,8 +71,10 @@ def imm(
     dt_seconds: float, ahead_seconds: float, seen: bool, state: np.ndarray, out_rotation: np.ndarray,
     out_place: np.ndarray, out_numbers: np.ndarray, out_std: np.ndarray,
 ) -> float:  # fmt: skip
-    """Fill the last four and return the filtered size."""
+    """Fill the last four and return the filtered size, or -1 for a group that there is not."""
     count, channels = len(numbers), len(groups)
+    if groups.min() < 0 or groups.max() >= traits.shape[1]:
+        return -1.0
     of = _named(state, traits.shape[1], channels)
     if not of.quaternion.any():
         of.quaternion[3] = of.sampled[3] = 1.0

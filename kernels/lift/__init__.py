@@ -21,11 +21,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from tracker.errors import SettingsError
+from tracker.kernels.interop import rank, require, require_numbers
 
 LOG_SCALE_LIMIT = 1.5
 LOG_STD_LIMITS = (-7.0, 1.0)
 NUMBERS = 16
 """Of `numbers`: rotation by rows (9), centre (2), scale, mean trust; as the vector has them, offset (2), log scale."""
+
+_FLOAT32, _FLOAT64, _INT64 = np.dtype(np.float32), np.dtype(np.float64), np.dtype(np.int64)
 
 Implementation = Callable[
     [np.ndarray, np.ndarray, np.ndarray, float, float, float, float, float, np.ndarray, np.ndarray, np.ndarray,
@@ -74,14 +77,27 @@ class Lift:
         """Fill `coefficients` [C], `std` [S], `trust` [R], all float32, and `numbers` float64 [16].
 
         `starts` and `constants` are those of `Parts`, `vector` is float32 [W], then come the square and the presence.
-        All arrays are contiguous. Raises SettingsError for other lengths.
+        All arrays are contiguous. Raises SettingsError for anything else.
         """
-        wanted = max(starts[0] + len(coefficients), starts[4] + len(std))
-        if len(numbers) != NUMBERS or len(trust) > len(std) or len(vector) < wanted:
+        (width,), (count,) = rank("vector", vector, 1), rank("coefficients", coefficients, 1)
+        (deviations,), (trusts,) = rank("std", std, 1), rank("trust", trust, 1)
+        for name, array, dtype, shape, filled in (
+            ("starts", starts, _INT64, (5,), False), ("constants", constants, _FLOAT64, (5,), False),
+            ("vector", vector, _FLOAT32, (width,), False), ("coefficients", coefficients, _FLOAT32, (count,), True),
+            ("std", std, _FLOAT32, (deviations,), True), ("trust", trust, _FLOAT32, (trusts,), True),
+            ("numbers", numbers, _FLOAT64, (NUMBERS,), True),
+        ):  # fmt: skip
+            require(name, array, dtype, shape, filled=filled)
+        first = starts.tolist()
+        wanted = max(start + size for start, size in zip(first, (count, 6, 2, 1, deviations), strict=True))
+        if min(first) < 0 or width < wanted or trusts > deviations:
             raise SettingsError(
-                f"a vector of {len(vector)} for {wanted} and more, {len(trust)} trusts of {len(std)}, {len(numbers)} "
-                f"numbers; give {NUMBERS} numbers, and a vector that holds every part"
+                f"a vector of {width} numbers whose parts begin at {first}, {trusts} trusts of {deviations}; give one "
+                f"that holds every part, {wanted} or more, and no more trusts than deviations"
             )
-        self.implementation(
-            starts, constants, vector, x_px, y_px, side_px, roll_rad, presence, coefficients, std, trust, numbers
-        )
+        square = x_px, y_px, side_px, roll_rad
+        try:
+            self.implementation(starts, constants, vector, *square, presence, coefficients, std, trust, numbers)
+        except (TypeError, ValueError):
+            require_numbers(x_px=x_px, y_px=y_px, side_px=side_px, roll_rad=roll_rad, presence=presence)
+            raise

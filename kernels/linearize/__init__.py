@@ -25,7 +25,7 @@ import numpy as np
 
 from tracker.errors import SettingsError
 from tracker.kernels.gauss_newton import Problem
-from tracker.kernels.interop import rank, require
+from tracker.kernels.interop import rank, require, require_kind, require_numbers
 
 POSE = 6
 LUMA = (0.299, 0.587, 0.114)
@@ -47,6 +47,10 @@ class Balance:
     landmark: float
     least_std_px: float
 
+    def __post_init__(self) -> None:
+        require_numbers(photometric=self.photometric, spread=self.spread, landmark=self.landmark,
+                        least_std_px=self.least_std_px)  # fmt: skip
+
 
 @dataclass(frozen=True, slots=True)
 class Linearize:
@@ -66,8 +70,9 @@ class Linearize:
         `shapes` and `at` have them in front. A landmark at no vertex weighs nothing on a device. Raises SettingsError
         for anything else.
         """
+        require_kind("balance", balance, Balance)
         device = getattr(self.implementation, "on_device", False)
-        many = device or len(vertices_px.shape) > 2
+        many = device or len(getattr(vertices_px, "shape", ())) > 2
         *faces, vertices, _ = rank("vertices_px", vertices_px, 3 if many else 2)
         moving, _, _ = rank("shapes", shapes, 3)
         (landmarks,) = rank("at", at, 1)
@@ -81,9 +86,10 @@ class Linearize:
             ("target", target, _UINT8, (*faces, high, wide, 3)), ("at", at, _INT32, (landmarks,)),
             ("landmarks_px", landmarks_px, _FLOAT32, (*faces, landmarks, 2)),
             ("std_px", std_px, _FLOAT32, (*faces, landmarks)),
-            ("jacobian", problem.jacobian, _FLOAT32, (*rows, POSE + moving)),
         ):  # fmt: skip
             require(name, array, dtype, shape, device)
+        for name, shape in (("jacobian", (*rows, POSE + moving)), ("residual", rows), ("weight", rows)):
+            require(name, getattr(problem, name, None), _FLOAT32, shape, device, filled=True)
         if min(high, wide) < 2 or not (balance.spread > 0 and balance.least_std_px > 0):
             raise SettingsError(f"a picture of {wide} x {high} px, {balance}; give 2 x 2 px or more, spreads above 0")
         # A device's numbers are looked at where they are used, since looking here would wait for the device.

@@ -6,7 +6,8 @@ Given the network's vector about the square and what is known of the shape befor
   trusts, and the pose that the network regresses;
 - in its place the pose that `align` finds for the shape's points, where it finds one;
 - whether that is plausible: the anchor less than `furthest` sides from the square's middle, the size within
-  exp(+-`most_log_scale`) of what a side should measure.
+  exp(+-`most_log_scale`) of what a side should measure, and every number of the vector finite: who remembers a look
+  would remember one that is not for good.
 
 It is for one body and in the picture what `heads` is for many and in their squares, and takes the same `Shape`. One
 call replaces two and the small arithmetic behind them. It does not know faces.
@@ -16,18 +17,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
 from tracker.errors import SettingsError
+from tracker.kernels.forms import Form, Forms
 from tracker.kernels.heads import Shape
+from tracker.kernels.interop import rank, require_kind, require_numbers
 
 NUMBERS = 16
 """Of `numbers`: rotation by rows (9), place (2), scale, mean trust; as the vector has them, offset (2), log scale."""
 
 Implementation = Callable[..., bool]
 """Takes what the operator takes, checked, with the square as four numbers."""
-_FLOAT32 = np.dtype(np.float32)
+_FLOAT32, _FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +48,30 @@ class Locate:
         [16]; returns whether the pose is plausible.
 
         `vector` is float32 [W] and holds every part that the shape names; `square` is x and y of its middle, its side
-        (px), its roll (radians). All contiguous. Raises SettingsError for other lengths.
+        (px), its roll (radians). All contiguous. Raises SettingsError for anything else.
         """
-        ends = max(shape.starts.tolist()) + len(shape.mean)
-        if len(coefficients) != len(shape.basis) or len(numbers) != NUMBERS or len(trust) > len(std):
+        require_kind("shape", shape, Shape)
+        (width,), (deviations,), (trusts,) = rank("vector", vector, 1), rank("std", std, 1), rank("trust", trust, 1)
+        filled = coefficients, std, trust, numbers
+        _forms(width, len(shape.basis), deviations, trusts).check((vector,), filled)
+        if width < shape.width(deviations) or trusts > deviations:
             raise SettingsError(
-                f"{len(coefficients)} coefficients for a basis of {len(shape.basis)}, {len(trust)} trusts of {len(std)}"
-                f", {len(numbers)} numbers; they must be as many, no more, and {NUMBERS}"
+                f"a vector of {width} numbers, {trusts} trusts of {deviations} deviations; it must hold every part, "
+                f"{shape.width(deviations)} or more, and no more trusts than deviations"
             )
-        if len(vector) < ends or vector.dtype != _FLOAT32:
-            raise SettingsError(f"a vector of {len(vector)} {vector.dtype}; it must be float32 and hold {ends}")
-        return bool(self.implementation(vector, shape, *square, presence, coefficients, std, trust, numbers))
+        try:
+            return bool(self.implementation(vector, shape, *square, presence, *filled))
+        except (TypeError, ValueError):
+            require_numbers(4, square=square)
+            require_numbers(presence=presence)
+            raise
+
+
+@lru_cache(maxsize=64)
+def _forms(width: int, coefficients: int, deviations: int, trusts: int) -> Forms:
+    """Of a vector of that width."""
+    filled = (
+        Form("coefficients", _FLOAT32, (coefficients,)), Form("std", _FLOAT32, (deviations,)),
+        Form("trust", _FLOAT32, (trusts,)), Form("numbers", _FLOAT64, (NUMBERS,)),
+    )  # fmt: skip
+    return Forms([Form("vector", _FLOAT32, (width,))], filled)

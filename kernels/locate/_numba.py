@@ -28,6 +28,14 @@ def _plausible(numbers, pose, x, y, side):
     return np.sqrt(u * u + v * v) < numbers[6] * side and abs(np.log(ratio)) < numbers[7]
 
 
+@part
+def _finite(vector):
+    astray = 0
+    for k in range(vector.size):
+        astray += not np.isfinite(vector[k])
+    return astray == 0
+
+
 @compiled(
     boolean(
         _F1, _F2, _F3, _F2, int64, _STARTS, _NUMBERS, float64, float64, float64, float64, float64, float32[::1],
@@ -46,7 +54,7 @@ def locate(
     count = len(mean)
     align(mean, basis, coefficients, rest, vector[starts[7] : starts[7] + 3 * count],
           vector[starts[8] : starts[8] + count], numbers[5], x, y, side, roll, out[:12])  # fmt: skip
-    return _plausible(numbers, out, x, y, side)
+    return _plausible(numbers, out, x, y, side) and _finite(vector)
 
 
 def join(

@@ -29,4 +29,5 @@ def locate(
     middle = numbers[9:11] + numbers[11] * (numbers[:9].reshape(3, 3) @ anchor)[:2]
     ratio = max(numbers[11] * side_mm / side_px, 1e-9)
     away = math.hypot(middle[0] - x_px, middle[1] - y_px)
-    return away < furthest * side_px and abs(math.log(ratio)) < most_log_scale
+    near = away < furthest * side_px and abs(math.log(ratio)) < most_log_scale
+    return near and bool(np.isfinite(vector).all())

@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 
-from tracker.errors import SettingsError
 from tracker.kernels.interop import rank, require
 
 _FLOAT32 = np.dtype(np.float32)
@@ -35,30 +34,27 @@ class Morph:
         always so. `out` may be `mean` itself, which adds in place. Raises SettingsError for anything else.
         """
         device = getattr(self.implementation, "on_device", False)
-        if device or len(weights.shape) > 1:
+        if device or np.ndim(weights) > 1:
             self._many(mean, basis, weights, out, device)
             return
-        count = len(weights)
-        wanted = (("mean", mean, (len(out), 3)), ("basis", basis, (count, len(out), 3)),
-                  ("weights", weights, (count,)), ("out", out, (len(out), 3)))  # fmt: skip
-        for name, array, shape in wanted:
-            if array.shape != shape or array.dtype != np.float32 or not array.flags.c_contiguous:
-                raise SettingsError(
-                    f"{name} is {array.dtype} {list(array.shape)}; it must be contiguous float32 {list(shape)}"
-                )
+        (count,), (vertices, _) = rank("weights", weights, 1), rank("out", out, 2)
+        require("mean", mean, _FLOAT32, (vertices, 3))
+        require("basis", basis, _FLOAT32, (count, vertices, 3))
+        require("weights", weights, _FLOAT32, (count,))
+        require("out", out, _FLOAT32, (vertices, 3), filled=True)
         self.implementation(mean, basis, weights, out)
 
     def _many(self, mean: Any, basis: Any, weights: Any, out: Any, device: bool) -> None:
         """B faces."""
         batch, count = rank("weights", weights, 2)
         vertices = rank("out", out, 3)[1]
-        shared = len(mean.shape) == 2
+        shared = len(getattr(mean, "shape", ())) == 2
         for name, array, shape in (
             ("mean", mean, (vertices, 3) if shared else (batch, vertices, 3)),
             ("basis", basis, (count, vertices, 3)), ("weights", weights, (batch, count)),
-            ("out", out, (batch, vertices, 3)),
         ):  # fmt: skip
             require(name, array, _FLOAT32, shape, device)
+        require("out", out, _FLOAT32, (batch, vertices, 3), device, filled=True)
         if device:
             self.implementation(mean, basis, weights, out)
             return

@@ -42,7 +42,7 @@ class Normals:
         faces, _ = rank("triangles", triangles, 2)
         require("vertices", vertices, _FLOAT32, (batch, count, 3), device)
         require("triangles", triangles, _INT32, (faces, 3), device)
-        require("out", out, _FLOAT32, (batch, count, 3), device)
+        require("out", out, _FLOAT32, (batch, count, 3), device, filled=True)
         wrong = self.implementation(vertices, triangles, out)
         if wrong:
             raise SettingsError(f"{wrong} triangles name no vertex; there are 0 to {count - 1}")

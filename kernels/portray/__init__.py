@@ -18,16 +18,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
 from tracker.errors import SettingsError
+from tracker.kernels.forms import Form, Forms
+from tracker.kernels.interop import rank, require, require_kind, require_numbers
 
 STEEPEST = 0.9
 """Of the tilt, as a sine."""
 ROTATION, ROTATION_RAW, TRANSLATION, TRANSLATION_RAW, SPREAD, DIRECTIONS = 0, 9, 18, 21, 24, 27
 AFTER_MESH = 33
 """Where in `out`, after the mesh, the parts begin: two rotations by rows, translations, deviation, two directions."""
+
+_FLOAT32, _FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
 
 Implementation = Callable[..., None]
 """Takes what the operator takes, checked."""
@@ -37,8 +42,15 @@ class Base:
     """The mesh without what moves, and how much of each lasting coefficient is in it; one per body."""
 
     def __init__(self, mean_mm: np.ndarray, lasting_mm: np.ndarray, step_mm: float) -> None:
-        """`mean_mm` [V, 3], `lasting_mm` [I, V, 3]; a coefficient is folded in when it moves a vertex by `step_mm`."""
-        self.vertices_mm = np.array(mean_mm, np.float32, order="C")
+        """`mean_mm` [V, 3], `lasting_mm` [I, V, 3], float32 and contiguous; a coefficient is folded in when it moves a
+        vertex by `step_mm`. Raises SettingsError for anything else."""
+        (count, _), (lasting, _, _) = rank("mean_mm", mean_mm, 2), rank("lasting_mm", lasting_mm, 3)
+        require("mean_mm", mean_mm, _FLOAT32, (count, 3))
+        require("lasting_mm", lasting_mm, _FLOAT32, (lasting, count, 3))
+        require_numbers(step_mm=step_mm)
+        if not count:
+            raise SettingsError("a mesh of no vertices; give one or more")
+        self.vertices_mm = mean_mm.copy()
         self.lasting_mm = lasting_mm
         self.folded = np.zeros(len(lasting_mm), np.float32)
         reach_mm = np.linalg.norm(lasting_mm, axis=2).max(1)
@@ -60,17 +72,31 @@ class Portray:
 
         `lasting` float32 [I] are the coefficients of `base`; `basis` float32 [B, V, 3] and `weights` float32 [B] move
         it; `tilts` float32 [B, 4] is x, y of the first direction, then of the second. Poses are float64 [3, 3] and [2],
-        `camera` float64 [4]. All contiguous. Raises SettingsError for other lengths.
+        `camera` float64 [4]. All contiguous. Raises SettingsError for anything else.
         """
-        count, moving = len(base.vertices_mm), len(weights)
-        if len(lasting) != len(base.folded) or basis.shape != (moving, count, 3) or tilts.shape != (moving, 4):
-            raise SettingsError(
-                f"{len(lasting)} lasting coefficients, basis {list(basis.shape)}, tilts {list(tilts.shape)}; they must "
-                f"be {len(base.folded)}, {[moving, count, 3]} and {[moving, 4]}"
-            )
-        if out.shape != (3 * count + AFTER_MESH,):
-            raise SettingsError(f"out has shape {list(out.shape)}; it must be [{3 * count + AFTER_MESH}]")
-        self.implementation(
-            base.vertices_mm, base.lasting_mm, base.folded, base.least_change, lasting, basis, weights, tilts,
-            rotation, center_px, scale, rotation_raw, center_raw_px, scale_raw, camera, across_mm, log_scale_std, out,
-        )  # fmt: skip
+        require_kind("base", base, Base)
+        (moving,) = rank("weights", weights, 1)
+        given = lasting, basis, weights, tilts, rotation, center_px, rotation_raw, center_raw_px, camera
+        _forms(len(base.vertices_mm), len(base.folded), moving).check(given, (out,))
+        try:
+            self.implementation(
+                base.vertices_mm, base.lasting_mm, base.folded, base.least_change, lasting, basis, weights, tilts,
+                rotation, center_px, float(scale), rotation_raw, center_raw_px, float(scale_raw), camera,
+                float(across_mm), float(log_scale_std), out,
+            )  # fmt: skip
+        except (TypeError, ValueError):
+            require_numbers(scale=scale, scale_raw=scale_raw, across_mm=across_mm, log_scale_std=log_scale_std)
+            raise
+
+
+@lru_cache(maxsize=64)
+def _forms(vertices: int, lasting: int, moving: int) -> Forms:
+    """Of a body of that size."""
+    turn, place = (3, 3), (2,)
+    given = (
+        Form("lasting", _FLOAT32, (lasting,)), Form("basis", _FLOAT32, (moving, vertices, 3)),
+        Form("weights", _FLOAT32, (moving,)), Form("tilts", _FLOAT32, (moving, 4)),
+        Form("rotation", _FLOAT64, turn), Form("center_px", _FLOAT64, place), Form("rotation_raw", _FLOAT64, turn),
+        Form("center_raw_px", _FLOAT64, place), Form("camera", _FLOAT64, (4,)),
+    )  # fmt: skip
+    return Forms(given, [Form("out", _FLOAT32, (3 * vertices + AFTER_MESH,))])

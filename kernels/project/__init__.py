@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from tracker.errors import SettingsError
-from tracker.kernels.interop import rank, require
+from tracker.kernels.interop import rank, require, require_numbers
 
 _FLOAT32 = np.dtype(np.float32)
 
@@ -41,23 +41,26 @@ class Project:
         `out` [B, V, 3], rotation [B, 3, 3], scale [B], center [B, 2] or [B, 3]. Raises SettingsError for anything else.
         """
         device = getattr(self.implementation, "on_device", False)
-        if device or len(vertices_head_mm.shape) > 2:
+        if device or len(getattr(vertices_head_mm, "shape", ())) > 2:
             self._many(vertices_head_mm, rotation, scale_px_per_mm, center_px, out, device)
             return
-        for name, array in (("vertices_head_mm", vertices_head_mm), ("out", out)):
-            if array.shape != (len(out), 3) or array.dtype != np.float32 or not array.flags.c_contiguous:
-                raise SettingsError(
-                    f"{name} is {array.dtype} {list(array.shape)}; it must be contiguous float32 [{len(out)}, 3]"
-                )
-        given = len(center_px)
-        if rotation.shape != (3, 3) or not 2 <= given <= 3:
+        vertices, _ = rank("out", out, 2)
+        require("vertices_head_mm", vertices_head_mm, _FLOAT32, (vertices, 3))
+        require("out", out, _FLOAT32, (vertices, 3), filled=True)
+        turned, place = np.shape(rotation), np.shape(center_px)
+        if turned != (3, 3) or place not in ((2,), (3,)):
             raise SettingsError(
-                f"rotation {list(rotation.shape)}, center {given}; they must be [3, 3] and 2, or 3 with a depth"
+                f"rotation {list(turned)}, center {list(place)}; they must be [3, 3] and [2], or [3] with a depth"
             )
-        self._rotation[:] = rotation
-        self._center[2] = 0
-        self._center[:given] = center_px
-        self.implementation(vertices_head_mm, self._rotation, float(scale_px_per_mm), self._center, out)
+        try:
+            self._rotation[:] = rotation
+            self._center[2] = 0
+            self._center[: place[0]] = center_px
+            scale = float(scale_px_per_mm)
+        except (TypeError, ValueError):
+            require_numbers(scale_px_per_mm=scale_px_per_mm)
+            raise
+        self.implementation(vertices_head_mm, self._rotation, scale, self._center, out)
 
     def _many(self, vertices: Any, rotation: Any, scale: Any, center: Any, out: Any, device: bool) -> None:
         """B faces."""
@@ -66,9 +69,9 @@ class Project:
         for name, array, shape in (
             ("vertices_head_mm", vertices, (batch, count, 3)), ("rotation", rotation, (batch, 3, 3)),
             ("scale_px_per_mm", scale, (batch,)), ("center_px", center, (batch, 3 if given == 3 else 2)),
-            ("out", out, (batch, count, 3)),
         ):  # fmt: skip
             require(name, array, _FLOAT32, shape, device)
+        require("out", out, _FLOAT32, (batch, count, 3), device, filled=True)
         if device:
             self.implementation(vertices, rotation, scale, center, out)
             return

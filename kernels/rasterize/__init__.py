@@ -79,10 +79,10 @@ class Rasterize:
         _, high, wide = rank("ids", ids, 3)
         require("vertices_px", vertices_px, _FLOAT32, (batch, count, 3), device)
         require("triangles", triangles, _INT32, (faces, 3), device)
-        require("ids", ids, _INT32, (batch, high, wide), device)
-        require("depth", depth, _FLOAT32, (batch, high, wide), device)
+        require("ids", ids, _INT32, (batch, high, wide), device, filled=True)
+        require("depth", depth, _FLOAT32, (batch, high, wide), device, filled=True)
         if barycentrics is not None:
-            require("barycentrics", barycentrics, _FLOAT32, (batch, high, wide, 3), device)
+            require("barycentrics", barycentrics, _FLOAT32, (batch, high, wide, 3), device, filled=True)
         if not (1 <= batch <= LARGEST_BATCH and 1 <= high <= LARGEST_SIDE_PX and 1 <= wide <= LARGEST_SIDE_PX):
             raise SettingsError(
                 f"{batch} pictures of {wide} x {high} px; possible: 1 to {LARGEST_BATCH} of 1 to {LARGEST_SIDE_PX} px"

@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from tracker.errors import SettingsError
-from tracker.kernels.interop import rank, require
+from tracker.kernels.interop import rank, require, require_kind, require_numbers
 from tracker.kernels.shade import Surface
 
 LEAST_FACING = 0.15
@@ -52,9 +52,9 @@ class Relit:
     def __post_init__(self) -> None:
         batch, count, _ = rank("seen", self.seen, 3)
         device = self.on_device
-        require("lighting", self.lighting, _FLOAT32, (batch, 9, 3), device)
-        require("seen", self.seen, _FLOAT32, (batch, count, 3), device)
-        require("weight", self.weight, _FLOAT32, (batch, count), device)
+        require("lighting", self.lighting, _FLOAT32, (batch, 9, 3), device, filled=True)
+        require("seen", self.seen, _FLOAT32, (batch, count, 3), device, filled=True)
+        require("weight", self.weight, _FLOAT32, (batch, count), device, filled=True)
 
     @property
     def on_device(self) -> bool:
@@ -74,6 +74,9 @@ class Relight:
         `slack` is in units of depth, `softness` a distance of colours in shares of white, above 0, infinite for plain
         least squares. Raises SettingsError for anything else.
         """
+        require_kind("surface", surface, Surface)
+        require_kind("out", out, Relit)
+        require_numbers(slack=slack, softness=softness)
         device = getattr(self.implementation, "on_device", False)
         batch, high, wide = rank("depth", depth, 3)
         require("depth", depth, _FLOAT32, (batch, high, wide), device)

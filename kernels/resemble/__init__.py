@@ -27,9 +27,13 @@ from typing import NamedTuple
 import numpy as np
 
 from tracker.errors import SettingsError
-from tracker.kernels.interop import require
-from tracker.kernels.rasterize import guard_px
+from tracker.kernels.forms import Form, Forms
+from tracker.kernels.gauss_newton import MOST_PARAMETERS
+from tracker.kernels.interop import rank, require, require_kind, require_numbers
+from tracker.kernels.linearize import POSE
+from tracker.kernels.rasterize import LARGEST_SIDE_PX, guard_px
 from tracker.kernels.resemble.room import Known, Seen, Sizes, kept, seen, table
+from tracker.kernels.shade import MOST_REGIONS
 
 NUMBERS = 13
 """Of `Resembled.pose`: rotation by rows (9), place (2), scale, trust."""
@@ -37,7 +41,7 @@ LEAST_TRUST = 1e-3
 """With less than this a look still counts as much."""
 LASTING_WEIGHT, LOOKS = 0, 1
 """Of `Kept.tally`."""
-_FLOAT32, _INT32 = np.dtype(np.float32), np.dtype(np.int32)
+_FLOAT32, _FLOAT64, _INT32 = np.dtype(np.float32), np.dtype(np.float64), np.dtype(np.int32)
 
 
 class Rules(NamedTuple):
@@ -97,41 +101,59 @@ class Body:
         """`mean` [V, 3], `lasting` [I, V, 3] and `moving` [E, V, 3] as `morph` takes them, `triangles` [T, 3] and
         `regions` [T] as `shade`; `whole` [R], `stepped` [S], `landmarks` [L] and `rest` [L, 2] are what `Known` says,
         the halved picture has a `side` in px. Raises SettingsError."""
-        count = len(mean)
-        for name, numbers, limit in (("triangles", triangles, count), ("stepped", stepped, len(moving)),
+        require_kind("rules", rules, Rules)
+        require_numbers(len(Rules._fields), rules=rules)
+        self.rules = rules
+        counts = (rank("mean", mean, 2), rank("triangles", triangles, 2), rank("moving", moving, 3),
+                  rank("lasting", lasting, 3), rank("stepped", stepped, 1), rank("landmarks", landmarks, 1),
+                  rank("whole", whole, 1))  # fmt: skip
+        self.sizes = sizes = Sizes._make([*(shape[0] for shape in counts), side])
+        count = sizes.vertices
+        for name, array, dtype, wanted in (
+            ("mean", mean, _FLOAT32, (count, 3)), ("lasting", lasting, _FLOAT32, (sizes.lasting, count, 3)),
+            ("moving", moving, _FLOAT32, (sizes.moving, count, 3)),
+            ("triangles", triangles, _INT32, (sizes.triangles, 3)), ("regions", regions, _INT32, (sizes.triangles,)),
+        ):  # fmt: skip
+            require(name, array, dtype, wanted)
+        for name, numbers, limit in (("triangles", triangles, count), ("stepped", stepped, sizes.moving),
                                      ("landmarks", landmarks, count)):  # fmt: skip
             if numbers.size and not 0 <= numbers.min() <= numbers.max() < limit:
                 raise SettingsError(f"{name} of {numbers.min()} to {numbers.max()}; there are 0 to {limit - 1}")
-        self.rules = rules
-        self.sizes = sizes = Sizes(
-            count, len(triangles), len(moving), len(lasting), len(stepped), len(landmarks), len(whole), side
-        )
+        most = (("shapes that are stepped", sizes.stepped, 0, MOST_PARAMETERS - POSE),
+                ("regions", sizes.regions, 1, MOST_REGIONS), ("px of a side", side, 2, LARGEST_SIDE_PX))  # fmt: skip
+        for name, number, least, limit in most:
+            if not isinstance(number, int) or not least <= number <= limit:
+                raise SettingsError(f"{number} {name}; {least} to {limit} are possible")
         self.known = known = Known(
             mean, lasting, moving, np.ascontiguousarray(moving[stepped]), triangles, regions,
             np.array(whole, np.float64), np.array(stepped, np.int32), np.array(landmarks, np.int32),
             np.array(rest, np.float32), np.array(rules, np.float64),
         )  # fmt: skip
-        for name, dtype, shape in (
-            ("mean", _FLOAT32, (count, 3)), ("lasting", _FLOAT32, (sizes.lasting, count, 3)),
-            ("moving", _FLOAT32, (sizes.moving, count, 3)), ("triangles", _INT32, (sizes.triangles, 3)),
-            ("regions", _INT32, (sizes.triangles,)), ("rest", _FLOAT32, (sizes.landmarks, 2)),
-        ):  # fmt: skip
-            require(name, getattr(known, name), dtype, shape)
+        require("rest", known.rest, _FLOAT32, (sizes.landmarks, 2))
 
 
 class Memory:
     """What is remembered of one body, and the room for looks at it, which it may share with others."""
 
     def __init__(self, body: Body, room: Seen | None = None) -> None:
-        self.body, self.kept, self.seen = body, kept(body.sizes), room or seen(body.sizes)
+        """Raises SettingsError for room that was made for another body's sizes."""
+        require_kind("body", body, Body)
+        self.body, self.kept, self.seen = body, kept(body.sizes), seen(body.sizes)
+        if room is not None:
+            require_kind("room", room, Seen)
+            for name, wanted, array in zip(Seen._fields, self.seen, room, strict=True):
+                require(name, array, wanted.dtype, wanted.shape, filled=True)
+            self.seen = room
         self.table = table(body.known, self.kept, self.seen, body.sizes)
-        _, _, moving, lasting, _, landmarks, regions, side = body.sizes
-        self.lengths = (12 * side**2, 3 * landmarks, landmarks, moving, moving, lasting, regions, moving, regions,
-                        NUMBERS)  # fmt: skip
-        """Of the arrays of a look and of what is filled in."""
+        self.forms = _forms(body.sizes)
+        """What the arrays of a look must be, and of what is filled in."""
 
     def forget(self, albedo: np.ndarray, looks: float) -> None:
         """Begin anew, with an albedo [V, 3] that counts as much as so many looks."""
+        if np.shape(albedo) != self.kept.albedo.shape[1:]:
+            raise SettingsError(
+                f"albedo has shape {list(np.shape(albedo))}; it must be {list(self.kept.albedo.shape[1:])}"
+            )
         self.kept.tally[:] = 0
         self.kept.lasting[:] = 0
         self.kept.weight[:] = looks
@@ -191,22 +213,38 @@ class Resemble:
     def __call__(self, memory: Memory, look: Look, out: Resembled) -> None:
         """Fill `out`; `memory` takes the look in. Arrays are contiguous.
 
-        Raises SettingsError for arrays of other lengths, and where the body reaches beyond the guard band of
-        `rasterize`.
+        Raises SettingsError for anything else, and where the body reaches beyond the guard band of `rasterize`.
         """
-        sizes = memory.body.sizes
-        picture, offsets, log_std, moving, std, lasting, confidence, *_ = look
-        given = (picture.size, offsets.size, log_std.size, moving.size, std.size, lasting.size, confidence.size,
-                 *(array.size for array in out))  # fmt: skip
-        if given != memory.lengths:
-            raise SettingsError(
-                f"arrays of {given} numbers: picture, offsets, log_std, moving, std, lasting, confidence, and to fill "
-                f"moving, confidence, pose; they must be {memory.lengths}, the picture [3, {2 * sizes.side}, "
-                f"{2 * sizes.side}]"
-            )
-        refused = self.implementation(memory, look, out)
+        require_kind("memory", memory, Memory)
+        require_kind("look", look, Look)
+        require_kind("out", out, Resembled)
+        *given, trust, rotation, center_px, scale, square = look
+        memory.forms.check((*given, rotation, center_px), out)
+        try:
+            refused = self.implementation(memory, look, out)
+        except (TypeError, ValueError):
+            require_numbers(4, square=square)
+            require_numbers(trust=trust, scale=scale)
+            raise
         if refused:
+            side = memory.body.sizes.side
             raise SettingsError(
-                f"{refused} triangles reach more than {guard_px(sizes.side, sizes.side):g} px beyond the picture and "
-                "were not drawn; look at a square nearer to the body"
+                f"{refused} triangles reach more than {guard_px(side, side):g} px beyond the picture and were not "
+                "drawn; look at a square nearer to the body"
             )
+
+
+def _forms(of: Sizes) -> Forms:
+    """Of a look at a body of those sizes."""
+    given = (
+        Form("picture", _FLOAT32, (3, 2 * of.side, 2 * of.side)), Form("offsets", _FLOAT32, (3 * of.landmarks,)),
+        Form("log_std", _FLOAT32, (of.landmarks,)), Form("moving", _FLOAT32, (of.moving,)),
+        Form("std", _FLOAT32, (of.moving,)), Form("lasting", _FLOAT32, (of.lasting,)),
+        Form("confidence", _FLOAT32, (of.regions,)), Form("rotation", _FLOAT64, (3, 3)),
+        Form("center_px", _FLOAT64, (2,)),
+    )  # fmt: skip
+    filled = (
+        Form("moving to fill", _FLOAT32, (of.moving,)), Form("confidence to fill", _FLOAT32, (of.regions,)),
+        Form("pose", _FLOAT64, (NUMBERS,)),
+    )  # fmt: skip
+    return Forms(given, filled)

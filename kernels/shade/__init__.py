@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 
 from tracker.errors import SettingsError
-from tracker.kernels.interop import rank, require
+from tracker.kernels.interop import rank, require, require_kind, require_numbers
 
 HARMONICS = (0.282095, 0.488603, 0.488603, 0.488603, 1.092548, 1.092548, 0.315392, 1.092548, 0.546274)
 """Constants of the nine functions."""
@@ -39,7 +39,8 @@ Implementation = Callable[..., None]
 
 @dataclass(frozen=True, slots=True)
 class Surface:
-    """A mesh that is looked at: arrays that lie side by side, checked once. The arrays may change, not their shapes."""
+    """A mesh that is looked at: arrays that lie side by side, checked once. The arrays may change, but their shapes and
+    the triangles may not."""
 
     vertices_px: Any
     """float32 [B, V, 3]: as rasterized."""
@@ -99,14 +100,14 @@ class Shaded:
         batch, count, _ = rank("colours", self.colours, 3)
         _, regions = rank("error", self.error, 2)
         device = self.on_device
-        require("colours", self.colours, _FLOAT32, (batch, count, 3), device)
-        require("error", self.error, _FLOAT32, (batch, regions), device)
-        require("pixels", self.pixels, _INT32, (batch, regions), device)
+        require("colours", self.colours, _FLOAT32, (batch, count, 3), device, filled=True)
+        require("error", self.error, _FLOAT32, (batch, regions), device, filled=True)
+        require("pixels", self.pixels, _INT32, (batch, regions), device, filled=True)
         if not 1 <= regions <= MOST_REGIONS:
             raise SettingsError(f"{regions} regions; 1 to {MOST_REGIONS} are possible")
         if self.image is not None:
             _, high, wide, _ = rank("image", self.image, 4)
-            require("image", self.image, _FLOAT32, (batch, high, wide, 3), device)
+            require("image", self.image, _FLOAT32, (batch, high, wide, 3), device, filled=True)
 
     @property
     def on_device(self) -> bool:
@@ -127,6 +128,9 @@ class Shade:
         that is no triangle, and a region that `out` has no place for, are not counted. Raises SettingsError for
         anything else.
         """
+        require_kind("surface", surface, Surface)
+        require_kind("out", out, Shaded)
+        require_numbers(softness=softness)
         device = getattr(self.implementation, "on_device", False)
         shape = rank("ids", ids, 3)
         require("ids", ids, _INT32, shape, device)

@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 
 from tracker.errors import SettingsError
-from tracker.kernels.interop import rank, require
+from tracker.kernels.interop import rank, require, require_kind, require_numbers
 from tracker.kernels.shade import MOST_REGIONS, Surface
 
 MOST_STEPS = 8
@@ -55,10 +55,10 @@ class Gradient:
     def __post_init__(self) -> None:
         batch, count, _ = rank("places", self.places, 3)
         device = self.on_device
-        require("places", self.places, _FLOAT32, (batch, count, 2), device)
-        require("normals", self.normals, _FLOAT32, (batch, count, 3), device)
-        require("albedo", self.albedo, _FLOAT32, (batch, count, 3), device)
-        require("lighting", self.lighting, _FLOAT32, (batch, 9, 3), device)
+        require("places", self.places, _FLOAT32, (batch, count, 2), device, filled=True)
+        require("normals", self.normals, _FLOAT32, (batch, count, 3), device, filled=True)
+        require("albedo", self.albedo, _FLOAT32, (batch, count, 3), device, filled=True)
+        require("lighting", self.lighting, _FLOAT32, (batch, 9, 3), device, filled=True)
 
     @property
     def on_device(self) -> bool:
@@ -82,6 +82,9 @@ class ShadeGradient:
         change afterwards; a neighbour that is no triangle counts as none, a triangle that names no vertex as not there.
         Raises SettingsError for anything else.
         """
+        require_kind("surface", surface, Surface)
+        require_kind("out", out, Gradient)
+        require_numbers(softness=softness)
         device = getattr(self.implementation, "on_device", False)
         shape, faces = rank("ids", ids, 3), surface.triangles.shape[0]
         _, regions = rank("weights", weights, 2)

@@ -143,7 +143,7 @@ def test_nobody_is_carried_on_in_nobodys_slot(here):
 @pytest.mark.parametrize("fused", [True, False])
 def test_the_run_asks_for_no_value(monkeypatch, fused):
     """As `test_face_frame` has it, on tensors that hold nothing: a CUDA graph could not wait for one."""
-    monkeypatch.setattr(follow, "require", lambda *_: None)
+    monkeypatch.setattr(follow, "require", lambda *_, **__: None)
     monkeypatch.setattr(follow, "on_device", lambda _: True)
     nowhere = torch.device("meta")
     kernels = dict.fromkeys(("heads", "follow", *ROWS), lambda *_: None) | ({} if fused else {"follow": None})

@@ -17,6 +17,7 @@ from tracker.kernels.backend import choose, operator  # noqa: E402
 from tracker.refine.fit import Refiner  # noqa: E402
 from tracker.refine.resembler import Resembler  # noqa: E402
 from tracker.refine.sharpen import RefineSettings  # noqa: E402
+from tracker.regress.outputs import SLICES, WIDTH  # noqa: E402
 from tracker.regress.regressor import Guess, _presence  # noqa: E402
 from tracker.smooth import Smoother, SmoothSettings  # noqa: E402
 from tracker.smooth.estimate import Estimator  # noqa: E402
@@ -156,6 +157,30 @@ def test_what_is_no_face_and_no_number_disturbs_nobody(looks, shared):
     assert [row.accepted(one) for one in crowd.answered.numpy()] == [True, False, False, False]
 
 
+@pytest.mark.parametrize("fused", [True, False])
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_one_number_that_is_none_is_no_face_and_leaves_no_trace(looks, shared, bad, fused):
+    """In every block of the vector, one after the other: whatever remembered one would never be rid of it."""
+    parts = shared()
+    kernels = {row: operator(row, "reference")[0] for row in ("heads", "follow")} if fused else {}
+    frame = FaceFrame(1, parts, replace(operators_for(parts.mesh), **kernels))
+    frame.vector = torch.zeros((1, WIDTH))
+    ask(frame, 0, looks[0], 1, None)
+    frame.follow()
+    before = [getattr(parts.memory, name)[:SLOTS].clone() for name in type(parts.memory).__slots__]
+    for block, place in SLICES.items():
+        ask(frame, 0, looks[1], 1, looks[0].seconds)
+        frame.vector[0, place.stop - 1] = bad
+        with np.errstate(invalid="ignore"):
+            frame.follow()
+        assert not row.accepted(frame.answered.numpy()[0]), block
+        for name, old in zip(type(parts.memory).__slots__, before, strict=True):
+            assert torch.equal(getattr(parts.memory, name)[:SLOTS], old), (block, name)
+    ask(frame, 0, looks[1], 1, looks[0].seconds)
+    frame.follow()
+    assert row.accepted(frame.answered.numpy()[0]) and frame.answered.isfinite().all()
+
+
 def test_a_new_face_in_a_slot_starts_as_new(looks, shared):
     first, second = made(1, shared()), made(1, shared())
     ask(second, 0, looks[10], 0, None)
@@ -171,7 +196,7 @@ def test_the_run_asks_for_no_value_and_stays_where_it_is(monkeypatch, fused):
     """On tensors that hold nothing: what reads a value, has a shape that depends on one, or mixes in what lies on the
     processor fails there, and would in a CUDA graph. Kernels are left out, since those take addresses."""
     for module in (gauss_newton, heads, follow):
-        monkeypatch.setattr(module, "require", lambda *_: None)
+        monkeypatch.setattr(module, "require", lambda *_, **__: None)
         monkeypatch.setattr(module, "on_device", lambda _: True)
     nowhere = torch.device("meta")
     shared = shared_on(

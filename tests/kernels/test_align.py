@@ -99,7 +99,7 @@ def test_wrong_shapes_are_named(align: Align) -> None:
     arguments = list(CASES[1].arguments())
     with pytest.raises(SettingsError, match="offset"):
         align(*arguments[:OFFSET], arguments[OFFSET][:-1], *arguments[OFFSET + 1 :])
-    with pytest.raises(SettingsError, match="log_std is float64"):
+    with pytest.raises(SettingsError, match="log_std is numpy float64"):
         align(*arguments[:LOG_STD], arguments[LOG_STD].astype(np.float64), *arguments[LOG_STD + 1 :])
     with pytest.raises(SettingsError, match="pose"):
         align(*arguments[:POSE], np.zeros(9))

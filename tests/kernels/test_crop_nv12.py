@@ -190,7 +190,8 @@ def test_bad_pictures_and_crops_are_named(cuda_on_cpu: Any) -> None:
             replace(picture, **change)
     for change, word in (
         ({"rgb": None, "tensor": None}, "neither"), ({"rgb": crops.rgb[:2]}, "tensor is numpy float16"),
-        ({"tensor": crops.tensor.astype(np.float32)}, "float16"), ({"scale": (1, 1)}, "three finite"),
+        ({"tensor": crops.tensor.astype(np.float32)}, "float16"), ({"scale": (1, 1)}, "3 numbers"),
+        ({"shift": (0, np.nan, 0)}, "three finite"),
     ):  # fmt: skip
         with pytest.raises(SettingsError, match=word):
             replace(crops, **change)

@@ -198,6 +198,14 @@ def test_bad_pictures_are_named(numba: Kernels, change: dict[str, object], word:
         crop(numba, grey(20, 20, 0), px_from_crop((10, 10), 8, 8), 8, **change)
 
 
+@pytest.mark.parametrize("plane", [1, 2])
+def test_chroma_of_another_size_is_named(numba: Kernels, plane: int) -> None:
+    planes = list(grey(21, 20, 0))
+    planes[plane] = planes[plane][:-1]
+    with pytest.raises(SettingsError, match=r"chroma of .* beside Y of .*; it must be"):
+        crop(numba, planes, px_from_crop((10, 10), 8, 8), 8)
+
+
 def test_bad_maps_and_outs_are_named(numba: Kernels) -> None:
     plane, good, out = grey(20, 20, 0)[0], px_from_crop((10, 10), 8, 8), np.empty((8, 8), np.float32)
     with pytest.raises(SettingsError, match="not finite"):

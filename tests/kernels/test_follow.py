@@ -59,4 +59,6 @@ def test_what_does_not_fit_is_named() -> None:
         REFERENCE(filter, sample, replace(followed, state=np.zeros((6, 3))))
     with pytest.raises(SettingsError, match="59 numbers in 3 groups; give at most 58 in 1 to 16"):
         replace(filter, tilts=np.zeros((59, 4), np.float32))
+    with pytest.raises(SettingsError, match="groups of -1 to 2; there are 0 to 2"):
+        replace(filter, groups=np.where(np.arange(58) == 5, -1, filter.groups))
     assert sample.numbers.shape == (6, 52)

@@ -10,6 +10,7 @@ import pytest
 
 from tracker.errors import SettingsError
 from tracker.kernels.backend import operator
+from tracker.kernels.heads import STARTS
 from tracker.kernels.heads.cases import CASES, TOLERANCE, Case, difference, filled
 
 REFERENCE = operator("heads", "reference")[0]
@@ -62,10 +63,33 @@ def test_some_cases_have_a_pose_and_some_have_none() -> None:
         )
 
 
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_one_number_that_is_none_makes_a_face_implausible_and_no_other(cuda_on_cpu: Any, bad: float) -> None:
+    """In each part of the vector; the last face is as it was."""
+    case = Case("", len(STARTS) + 1, 40, error=0.0)
+    for backend in ("reference", "cupy"):
+        vectors, shape, seen = case.arguments()
+        vectors[:, : shape.starts[2]] = 0  # no coefficient moves the points away from where they are seen
+        for part, start in enumerate(shape.starts):
+            vectors[part, start] = bad
+        given = (vectors, shape, seen)
+        found = on(cuda_on_cpu, given) if backend == "cupy" else given
+        with np.errstate(invalid="ignore"):
+            operator("heads", backend)[0](*found)
+        plausible = back(cuda_on_cpu, found)[2].plausible if backend == "cupy" else seen.plausible
+        assert plausible.tolist() == [0] * len(STARTS) + [1], backend
+
+
 def test_what_does_not_fit_is_named() -> None:
     vectors, shape, seen = CASES[1].arguments()
-    with pytest.raises(SettingsError, match="a part of which begins at"):
+    with pytest.raises(SettingsError, match="vectors of 40 numbers; they must hold every part, 195 or more"):
         REFERENCE(vectors[:, :40].copy(), shape, seen)
+    with pytest.raises(SettingsError, match="vectors of 194 numbers"):
+        REFERENCE(vectors[:, :-1].copy(), shape, seen)
+    with pytest.raises(SettingsError, match="begin at .*; none begins before 0"):
+        replace(shape, starts=shape.starts - 1)
+    with pytest.raises(SettingsError, match="-1 of 13 coefficients"):
+        replace(shape, moving=-1)
     with pytest.raises(SettingsError, match="vectors is numpy float64"):
         REFERENCE(vectors.astype(np.float64), shape, seen)
     with pytest.raises(SettingsError, match="at most 128 points"):

@@ -25,12 +25,15 @@ def test_equals_reference(case: Case) -> None:
         assert np.isfinite(b).all() or case.bad
 
 
-@pytest.mark.parametrize("index", [0, 1, 3, 4, 9, 13, 16, 17])
-def test_other_lengths_are_named(index: int) -> None:
+@pytest.mark.parametrize("backend", ["numba", "reference"])
+@pytest.mark.parametrize("group", [-1, 3])
+def test_a_group_that_there_is_not_is_named_and_nothing_done(backend: str, group: int) -> None:
     arguments = list(CASES[0].arguments())
-    arguments[index] = np.ascontiguousarray(arguments[index][..., :-1])
-    with pytest.raises(SettingsError, match="numbers"):
-        choose("numba").imm(*arguments)
+    arguments[1][7] = group
+    before = arguments[13].copy()
+    with pytest.raises(SettingsError, match=f"groups of .*{group}.*; there are 0 to 2"):
+        choose(backend).imm(*arguments)
+    assert np.array_equal(arguments[13], before) and np.isnan(arguments[-1]).all()
 
 
 class Body:

@@ -56,3 +56,11 @@ def test_what_is_too_short_is_named(kernels: Kernels, index: int) -> None:
     arguments[index] = arguments[index][:10]
     with pytest.raises(SettingsError, match="numbers"):
         kernels.lift(*arguments)
+
+
+@pytest.mark.parametrize("first", [-1, 22])
+def test_a_part_that_is_not_in_the_vector_is_named(kernels: Kernels, first: int) -> None:
+    arguments = list(CASES[0].arguments())
+    arguments[0] = np.array([first, 20, 26, 28, 29])
+    with pytest.raises(SettingsError, match="give one that holds every part"):
+        kernels.lift(*arguments)

@@ -7,7 +7,9 @@ import pytest
 
 from tracker.errors import SettingsError
 from tracker.kernels.backend import Kernels, choose
+from tracker.kernels.heads import STARTS
 from tracker.kernels.heads.cases import CASES as SHAPES
+from tracker.kernels.heads.cases import Case as Many
 from tracker.kernels.locate.cases import CASES, TOLERANCE, Case
 
 
@@ -59,9 +61,30 @@ def test_a_body_elsewhere_or_of_another_size_is_not_plausible(
     assert kernels.locate(vector, shape, *rest) == wanted
 
 
-@pytest.mark.parametrize(("index", "says"), [(0, "a vector of 10"), (4, "coefficients for a basis"), (7, "numbers")])
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("part", STARTS)
+def test_one_number_that_is_none_is_not_plausible(kernels: Kernels, part: str, bad: float) -> None:
+    case = Case("", Many("", 1, 40, error=0.0))
+    vector, shape, *rest = case.arguments()
+    vector[: shape.starts[2]] = 0
+    assert kernels.locate(vector, shape, *rest)
+    vector[shape.starts[STARTS.index(part)]] = bad
+    with np.errstate(invalid="ignore"):
+        assert not kernels.locate(vector, shape, *rest)
+
+
+@pytest.mark.parametrize(
+    ("index", "says"), [(0, "a vector of 10 numbers, .*491 or more"), (4, "coefficients is"), (7, "numbers is")]
+)
 def test_other_lengths_are_named(kernels: Kernels, index: int, says: str) -> None:
     arguments = list(CASES[0].arguments())
     arguments[index] = arguments[index][:10]
     with pytest.raises(SettingsError, match=says):
+        kernels.locate(*arguments)
+
+
+def test_a_vector_holds_as_many_deviations_as_are_asked_for(kernels: Kernels) -> None:
+    arguments = list(CASES[0].arguments())
+    arguments[5] = np.zeros(20_000, np.float32)
+    with pytest.raises(SettingsError, match="of 20000 deviations; it must hold every part, 20023 or more"):
         kernels.locate(*arguments)

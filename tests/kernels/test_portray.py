@@ -7,7 +7,7 @@ import pytest
 
 from tracker.errors import SettingsError
 from tracker.kernels.backend import Kernels, choose
-from tracker.kernels.portray import DIRECTIONS, ROTATION, ROTATION_RAW, STEEPEST, TRANSLATION
+from tracker.kernels.portray import DIRECTIONS, ROTATION, ROTATION_RAW, STEEPEST, TRANSLATION, Base
 from tracker.kernels.portray.cases import CASES, TOLERANCE, Case
 
 
@@ -80,3 +80,14 @@ def test_other_lengths_are_named(kernels: Kernels, index: int) -> None:
     arguments[index] = arguments[index][:-1]
     with pytest.raises(SettingsError, match="must be"):
         kernels.portray(*arguments)
+
+
+def test_a_base_names_what_is_wrong() -> None:
+    mean, lasting = np.zeros((5, 3), np.float32), np.zeros((2, 5, 3), np.float32)
+    for bad, says in (
+        ((mean.astype(np.float64), lasting), "mean_mm is numpy float64"), ((mean[:4], lasting), "lasting_mm is numpy"),
+        ((mean, lasting[:, :, ::2]), "lasting_mm is numpy strided"), ((None, lasting), "mean_mm is NoneType"),
+        ((mean[:0], lasting[:, :0]), "a mesh of no vertices"),
+    ):  # fmt: skip
+        with pytest.raises(SettingsError, match=says):
+            Base(*bad, 0.1)

@@ -50,5 +50,5 @@ def test_wrong_shapes_are_named(kernels: Kernels) -> None:
         kernels.project(vertices[:-1], rotation, scale, center, out)
     with pytest.raises(SettingsError, match="rotation"):
         kernels.project(vertices, rotation[:2], scale, center, out)
-    with pytest.raises(SettingsError, match="out is float64"):
+    with pytest.raises(SettingsError, match="out is numpy float64"):
         kernels.project(vertices, rotation, scale, center, out.astype(np.float64))

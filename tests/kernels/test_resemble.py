@@ -7,7 +7,7 @@ import pytest
 
 from tracker.errors import SettingsError
 from tracker.kernels.backend import Kernels, choose
-from tracker.kernels.resemble import LOOKS
+from tracker.kernels.resemble import LOOKS, Body, Memory
 from tracker.kernels.resemble.cases import BENCH_CASES, CASES, TOLERANCE, Case, difference, filled
 
 
@@ -136,9 +136,40 @@ def test_the_square_may_be_turned_and_moved(kernels: Kernels) -> None:
 
 def test_bad_input_is_named(kernels: Kernels) -> None:
     memory, look, out = CASES[0].arguments()
-    with pytest.raises(SettingsError, match="they must be .*49152, 120, 40, 20, 20, 4, 5, 20, 5, 13"):
-        kernels.resemble(memory, look._replace(moving=look.moving[:-1]), out)
-    with pytest.raises(SettingsError, match=r"arrays of \(24576.*the picture \[3, 128, 128\]"):
-        kernels.resemble(memory, look._replace(picture=look.picture[:, :64].copy()), out)
+    with pytest.raises(SettingsError, match=r"picture is numpy float32 \[3, 64, 256\]; it must be .* \[3, 128, 128\]"):
+        kernels.resemble(memory, look._replace(picture=look.picture.reshape(3, 64, 256)), out)
+    with pytest.raises(SettingsError, match="square is .*; it must be 4 numbers"):
+        kernels.resemble(memory, look._replace(square=look.square[:3]), out)
     with pytest.raises(SettingsError, match="px beyond the picture and were not drawn; look at a square nearer"):
         kernels.resemble(memory, look._replace(center_px=np.array([9e3, 0.0])), out)
+
+
+def test_room_for_another_body_is_refused() -> None:
+    """Compiled code would write beyond it."""
+    memory, small = CASES[0].arguments()[0], CASES[7].arguments()[0]
+    assert Memory(memory.body, memory.seen).seen is memory.seen
+    with pytest.raises(SettingsError, match=r"mesh is numpy float32 \[\d+, 3\]; it must be"):
+        Memory(memory.body, small.seen)
+    with pytest.raises(SettingsError, match=r"albedo has shape \[5, 3\]"):
+        memory.forget(np.zeros((5, 3)), 1.0)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"mean": np.zeros((4, 2), np.float32)}, "mean is numpy"), ({"moving": None}, "moving is NoneType"),
+        ({"whole": np.zeros((5, 0))}, "whole has shape"), ({"stepped": np.array([99])}, "stepped of 99 to 99"),
+        ({"stepped": np.zeros(59, int)}, "59 shapes that are stepped; 0 to 58"), ({"side": 0}, "0 px of a side"),
+        ({"landmarks": np.array([-1])}, "landmarks of -1"), ({"rest": np.zeros((3, 2))}, "rest is numpy"),
+        ({"rules": ()}, "rules is tuple"), ({"regions": np.zeros(3, np.int32)}, "regions is numpy"),
+    ],
+)  # fmt: skip
+def test_a_body_names_what_is_wrong(change: dict[str, object], says: str) -> None:
+    body = CASES[0].arguments()[0].body
+    known, sizes = body.known, body.sizes
+    parts = {"mean": known.mean, "lasting": known.lasting, "moving": known.moving, "triangles": known.triangles,
+             "regions": known.regions, "whole": known.whole, "stepped": known.stepped, "landmarks": known.landmarks,
+             "rest": known.rest, "side": sizes.side, "rules": body.rules}  # fmt: skip
+    Body(**parts)
+    with pytest.raises(SettingsError, match=says):
+        Body(**(parts | change))

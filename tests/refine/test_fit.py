@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+import pytest
 
 from tracker.detect.roi import Roi
 from tracker.face.model import FaceModel
@@ -62,3 +63,14 @@ def test_far_off_guesses_are_not_followed():
         guides = (grown - 1) * from_middle + [moved, 0, 0]
         fit = refiner(a_guess(Roi(50, 90, 100, 0.7), guides=guides.ravel()), 0)
         assert fit.plausible == plausible, (grown, moved)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_a_guess_with_a_number_that_is_none_is_not_followed(bad):
+    refiner, roi = Refiner(1, FaceModel.load()), Roi(50, 90, 100, 0.7)
+    for name, place in SLICES.items():
+        for at in (place.start, place.stop - 1):
+            guess = a_guess(roi)
+            guess.output[at] = bad
+            assert not refiner(guess, 0).plausible, name
+    assert refiner(a_guess(roi), 0).plausible

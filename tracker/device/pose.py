@@ -88,7 +88,7 @@ class Lifted:
     pose: Pose
     """In the square, in its sides from its corner."""
     plausible: Tensor
-    """bool [B, 1]: size and place do not contradict the square."""
+    """bool [B, 1]: size and place do not contradict the square, and every number of the vector is finite."""
 
 
 class Lift:
@@ -109,7 +109,8 @@ class Lift:
         trust = (presence / (1 + (std[:, -5:].double() / HALF_TRUST) ** 2)).float()
         aligned, found = self._aligned(vector.double(), torch.cat([expression, identity], 1).double())
         pose = aligned.where(found, self._regressed(vector.double()))
-        return Lifted(expression, identity, std, presence, trust, pose, self._plausible(pose))
+        plausible = self._plausible(pose) & vector.isfinite().all(1, keepdim=True)
+        return Lifted(expression, identity, std, presence, trust, pose, plausible)
 
     def _regressed(self, vector: Tensor) -> Pose:
         """The pose that the network says outright."""

@@ -72,7 +72,8 @@ class Fit:
     centre_std_px: float
     log_scale_std: float
     plausible: bool
-    """False where size or place contradict the square: the guess is not to be followed."""
+    """False where size or place contradict the square or the network said a number that is none: the guess is not to be
+    followed, nor remembered."""
 
     def seen_as(self, expression: np.ndarray, region_confidence: np.ndarray, pose: np.ndarray) -> Fit:
         """The same head as its pixels showed it; `pose` is that of `kernels.resemble`, trust included."""
