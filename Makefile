@@ -23,7 +23,7 @@ help:
 	@echo 'make setup   install everything that tests, checks and benchmarks need into .venv, run nothing'
 	@echo 'make lint    ruff and mypy'
 	@echo 'make bench   latency against MediaPipe on a clip: make bench CLIP=talk.mp4 TEACHER=face_landmarker.task'
-	@echo 'make weights all of tracker/assets anew, in about five hours on two cores, resumable: make weights DATA=data TEACHER=face_landmarker.task'
+	@echo 'make weights all of tracker/assets anew, in about five hours on two cores, 13 GB of memory and 19 GB of disk, resumable: make weights DATA=data TEACHER=face_landmarker.task'
 	@echo 'make clean   remove .venv, builds and outputs'
 
 demo: $(CORE)
@@ -49,17 +49,18 @@ bench: $(ALL)
 named:
 	@test -d "$(DATA)/train" && test -f "$(TEACHER)" || { echo 'make weights: name data and teacher: make weights DATA=data TEACHER=face_landmarker.task [MINUTES=180]' >&2; exit 2; }
 
-# Every step goes on where it was cut. The networks are trained through the face model that the second one writes.
+# Every step goes on where it was cut. The networks are trained through the face model that the second one writes into
+# the cache; tracker/assets stays as it is, and whole, until export puts model and networks there together.
 weights: named $(TRAIN)
 	$(DISTILL) label "$(DATA)/train" --teacher "$(TEACHER)"
-	$(DISTILL) model --out tracker/assets/face_model.npz
-	$(DISTILL) clip --out tracker/assets/demo.mp4
+	$(DISTILL) model
 	$(DISTILL) phantoms "$(DATA)" --teacher "$(TEACHER)"
 	$(DISTILL) turn
-	test ! -d "$(DATA)/ict" || $(DISTILL) synthesize "$(DATA)"
+	test ! -d "$(DATA)/ict" || $(DISTILL) synthesize "$(DATA)" --teacher "$(TEACHER)"
 	$(DISTILL) train "$(DATA)" --minutes $(MINUTES)
 	$(DISTILL) detector "$(DATA)" --minutes 38
 	$(DISTILL) export "$(DATA)" --out tracker/assets
+	$(DISTILL) clip --out tracker/assets/demo.mp4
 	$(DISTILL) evaluate
 
 clean:

@@ -6,7 +6,10 @@ is asked for, and nothing at run time needs it.
 
 from __future__ import annotations
 
+import math
+import os
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -14,7 +17,6 @@ from tracker.errors import AssetError, BackendUnavailable, SourceError
 from tracker.measuring import show_progress
 
 CACHE = Path("out/distill")
-CALIBRATION_VIEWS = 240
 
 
 @click.group()
@@ -22,24 +24,41 @@ def distill() -> None:
     """Learn the networks from a teacher (offline; needs the train extra).
 
     \b
-    In this order, DATA being a folder with clips/, images/ and aflw_crops/:
+    In this order, DATA being a folder with clips/, images/ and aflw_crops/, or with these in train/:
         facewire distill label DATA --teacher face_landmarker.task
-        facewire distill model --out tracker/assets/face_model.npz
+        facewire distill model
         facewire distill phantoms DATA --teacher face_landmarker.task
         facewire distill turn
-        facewire distill synthesize DATA
-        facewire distill train DATA --minutes 70
+        facewire distill synthesize DATA --teacher face_landmarker.task
+        facewire distill train DATA --minutes 180
         facewire distill detector DATA --minutes 38
         facewire distill export DATA --out tracker/assets
         facewire distill evaluate
 
     Every step can be cut: called again it goes on, or starts anew where that is quick. Files are written whole or
-    not at all.
+    not at all. The face model and the networks stay in the cache until export puts them in place together.
 
     \b
     A student for your own face and camera:
         facewire distill personalize ME.mp4 --teacher face_landmarker.task
     """
+
+
+class _Minutes(click.FloatRange):
+    """A time above 0 that ends; a plain range takes nan for one."""
+
+    def __init__(self) -> None:
+        super().__init__(min=0, min_open=True)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        minutes = super().convert(value, param, ctx)
+        if not math.isfinite(minutes):
+            self.fail(f"{value} is no number of minutes; give one above 0, such as 70.", param, ctx)
+        return minutes
+
+
+def _minutes(default: float, text: str = "How long.") -> Any:
+    return click.option("--minutes", type=_Minutes(), default=default, show_default=True, help=text)
 
 
 _cache = click.option(
@@ -64,33 +83,36 @@ _checkpoint = click.option(
 def label(data: Path, cache: Path, teacher: Path, workers: int) -> None:
     """Have the teacher label DATA.
 
-    Every clip and image goes into the cache, which is packed at the end; what is there already is kept.
+    Every clip and image goes into the cache, and what DATA holds now is packed at the end. A file that this teacher
+    has labelled as it is now is not labelled again.
     """
     from tracker.distill import corpus
     from tracker.distill.label import label as label_folder
+    from tracker.distill.shelf import FOLDERS, taught
 
-    kinds = (("clips", "clips", 1), ("images", "images", 4), ("aflw_crops", "aflw", 1))
-    there = [row for row in kinds if (data / row[0]).is_dir()]
+    project = _project(data)
+    there = {kind: taught(project) / folder for kind, folder in FOLDERS.items() if (taught(project) / folder).is_dir()}
     if not there:
         raise SourceError(f"{data} holds none of clips/, images/ and aflw_crops/; put videos into {data / 'clips'}")
-    for folder, kind, most in there:
+    for kind, folder in there.items():
+        most = 4 if kind == "images" else 1
         target = cache / "labels" / kind
-        label_folder(data / folder, teacher, target, workers=workers, max_faces=most, progress=_labelled)
-    packed = corpus.pack(cache, _project(data))
+        label_folder(folder, teacher, target, workers=workers, max_faces=most, progress=_labelled)
+    if "aflw" in there and not corpus.aflw_truth(project):
+        click.echo(f"{there['aflw']} has no truth.npz, without which its crops are not trained on", err=True)
+    packed = corpus.pack(cache, project)
     click.echo(f"packed {len(packed)} faces into {cache / 'corpus'}")
 
 
 @distill.command()
 @_data
 @_cache
-@click.option(
-    "--minutes", type=click.FloatRange(min=0, min_open=True), default=70.0, show_default=True, help="How long."
-)
-@click.option("--open", "open_only", is_flag=True, help="Train on openly licensed rows only.")
+@_minutes(70.0)
+@click.option("--open", "open_only", is_flag=True, help="Train on openly licensed files and your own only.")
 def train(data: Path, cache: Path, minutes: float, open_only: bool) -> None:
     """Train the student.
 
-    A second call goes on where the last one ended.
+    A second call goes on where the last one ended, or was stopped with Ctrl-C.
     """
     _need_torch()
     from tracker.distill import train as training
@@ -102,15 +124,19 @@ def train(data: Path, cache: Path, minutes: float, open_only: bool) -> None:
 
 @distill.command()
 @_cache
-@click.option("--out", type=click.Path(path_type=Path), default=Path("face_model.npz"), show_default=True)
+@click.option("--out", type=click.Path(path_type=Path), help="In the cache by default, where later steps look for it.")
 @click.option("--geometry", type=click.Path(path_type=Path), help="Keep the shapes of this model, learn its colours.")
-def model(cache: Path, out: Path, geometry: Path | None) -> None:
-    """Learn the face model from the labels: mean, identities, shapes, triangles, colours."""
-    from tracker.distill import corpus, explained, shape
+def model(cache: Path, out: Path | None, geometry: Path | None) -> None:
+    """Learn the face model from the labels: mean, identities, shapes, triangles, colours.
+
+    It stays in the cache, where later steps train through it, until export puts it beside the networks. A student
+    trained through another is refused.
+    """
+    from tracker.distill import corpus, current, explained, shape
     from tracker.distill.whole import whole
     from tracker.face.model import FaceModel
 
-    packed = corpus.load(cache, in_memory=False)
+    packed, out = corpus.load(cache, in_memory=False), out or cache / current.FILE
     with whole(out) as part:
         residuals = shape.build_model(packed, part, geometry)
     click.echo(explained.card_table(explained.explain(packed, FaceModel.load(out))))
@@ -122,21 +148,24 @@ def model(cache: Path, out: Path, geometry: Path | None) -> None:
 @distill.command()
 @_data
 @_cache
-@click.option(
-    "--minutes", type=click.FloatRange(min=0, min_open=True), default=38.0, show_default=True, help="How long."
-)
+@_minutes(38.0)
 def detector(data: Path, cache: Path, minutes: float) -> None:
-    """Train the face detector on composed views."""
+    """Train the face detector on composed views.
+
+    A second call goes on where the last one ended, or was stopped with Ctrl-C.
+    """
     _need_torch()
-    from tracker.distill import corpus, detector_net, lessons, scenes
+    from tracker.distill import corpus, lessons, scenes, train_detector
     from tracker.distill import train as training
-    from tracker.face.model import FaceModel
+    from tracker.distill.current import current_model
+    from tracker.distill.export import DETECTOR
 
     packed, folder = corpus.load(cache), _project(data)
-    poses = training.poses_of(cache, packed, FaceModel.load())
+    poses = training.poses_of(cache, packed, current_model(cache))
     views = scenes.Scenes(packed, poses, folder, cache, lessons.sparse_faces(folder))
-    detector_net.train_detector(views, cache / "detector.pt", minutes, progress=click.echo)
-    click.echo(f"wrote {cache / 'detector.pt'}")
+    settings = train_detector.DetectorSettings(minutes=minutes)
+    train_detector.train_detector(views, cache / DETECTOR, settings, progress=click.echo)
+    click.echo(f"wrote {cache / DETECTOR}")
 
 
 @distill.command()
@@ -144,9 +173,7 @@ def detector(data: Path, cache: Path, minutes: float) -> None:
 @_cache
 @_teacher
 @click.option("--count", type=click.IntRange(min=1), default=4000, show_default=True, help="At most so many.")
-@click.option(
-    "--minutes", type=click.FloatRange(min=0, min_open=True), default=8.0, show_default=True, help="How long."
-)
+@_minutes(8.0)
 def phantoms(data: Path, cache: Path, teacher: Path, count: int, minutes: float) -> None:
     """Mine what the shipped networks take for a face where there is none.
 
@@ -175,67 +202,67 @@ def turn(cache: Path, count: int) -> None:
 @distill.command()
 @_data
 @_cache
+@_teacher
 @click.option("--count", type=click.IntRange(min=2), default=46_000, show_default=True, help="Faces.")
-def synthesize(data: Path, cache: Path, count: int) -> None:
+def synthesize(data: Path, cache: Path, teacher: Path, count: int) -> None:
     """Render faces of which everything is known.
 
-    DATA/ict holds the ICT-FaceKit model; its coefficients are exact, which no teacher's are.
+    DATA/ict holds the ICT-FaceKit model; its coefficients are exact, which no teacher's are. The teacher only says
+    where its points lie on that head.
     """
     from tracker.distill import synthesize as rendering
 
-    click.echo(f"wrote {rendering.synthesize(cache, _project(data), count, progress=click.echo)}")
+    click.echo(f"wrote {rendering.synthesize(cache, _project(data), teacher, count, progress=click.echo)}")
 
 
 @distill.command()
 @_data
 @_cache
 @click.option("--out", type=click.Path(path_type=Path), default=Path("assets"), show_default=True, help="Folder.")
-def export(data: Path, cache: Path, out: Path) -> None:
-    """Write what was trained as int8 ONNX, calibrated on the training faces."""
-    _need_torch()
-    from tracker.distill import corpus, lessons, scenes
-    from tracker.distill import export as exporting
-    from tracker.distill import train as training
-    from tracker.face.model import FaceModel
+@click.option("--open", "open_only", is_flag=True, help="The student of train --open.")
+def export(data: Path, cache: Path, out: Path, open_only: bool) -> None:
+    """Write what was trained as int8 ONNX, calibrated on the training faces.
 
-    out.mkdir(parents=True, exist_ok=True)
-    packed = corpus.load(cache, in_memory=False)
-    trained = {name: cache / f"{name}.pt" for name in ("student", "detector") if (cache / f"{name}.pt").is_file()}
-    if not trained:
-        raise AssetError(f"{cache} holds no checkpoint; run `facewire distill train DATA` first")
-    poses = training.poses_of(cache, packed, FaceModel.load())
-    if "student" in trained:
-        for row in exporting.export_student(trained["student"], packed, poses, out / "student.onnx"):
-            click.echo(
-                f"standard deviations, {row.block:10} {row.law:8} times {row.factor:.2f}, calibration error "
-                f"{row.before:.1%}, then {row.after:.1%}"
-            )
-    if "detector" in trained:
-        folder = _project(data)
-        views = scenes.Scenes(packed, poses, folder, cache, lessons.sparse_faces(folder)).batch(CALIBRATION_VIEWS)[0]
-        exporting.export_detector(trained["detector"], views, out / "detector.onnx")
-    click.echo(f"wrote {', '.join(str(out / f'{name}.onnx') for name in trained)}")
+    A face model that was learned into the cache goes along; all files are put in place, or none.
+
+    \b
+    Use them with:
+        facewire run SOURCE --student assets/student.onnx [--face-model assets/face_model.npz]
+    """
+    _need_torch()
+    from tracker.distill import export as exporting
+
+    made = exporting.export(cache, _project(data), out, open_only=open_only, progress=click.echo)
+    click.echo(f"wrote {', '.join(map(str, made))}")
 
 
 @distill.command()
 @_cache
 @click.option("--student", type=click.Path(path_type=Path), help="An ONNX file; the shipped one by default.")
 def evaluate(cache: Path, student: Path | None) -> None:
-    """Compare the student with the teacher on the people kept aside."""
+    """Compare the student with the teacher on the people kept aside.
+
+    A STUDENT is taken to go with the face model in the cache, where one was learned, the shipped one with the shipped.
+    """
     _need_torch()
     from tracker.distill import corpus
     from tracker.distill import evaluate as evaluating
     from tracker.distill import train as training
+    from tracker.distill.current import current_model
     from tracker.face.model import FaceModel
 
     packed = corpus.load(cache, in_memory=False)
     if not packed.validation.any():
         raise SourceError(f"{cache} keeps nobody aside: too few people are labelled; label more clips or images")
-    poses = training.poses_of(cache, packed, FaceModel.load())
-    for row in evaluating.evaluate(packed, poses, student=student):
+    through = FaceModel.load() if student is None else current_model(cache)
+    poses = training.poses_of(cache, packed, through)
+    for row in evaluating.evaluate(packed, poses, student=student, model=through):
+        moving = f"{row.correlation:.3f}", f"{row.expression_coverage:.1%}"
+        # Over one face, or faces that all rest, nothing can be said of shapes.
+        r, within = ("-" if "nan" in text else text for text in moving)
         click.echo(
             f"{row.kind:7} {row.faces:5} faces  landmarks {row.landmarks_percent:.2f}% of inter-ocular  shapes r "
-            f"{row.correlation:.3f}  presence {row.presence:.1%}  within one std {row.expression_coverage:.1%}"
+            f"{r}  presence {row.presence:.1%}  within one std {within}"
         )
 
 
@@ -245,9 +272,7 @@ def evaluate(cache: Path, student: Path | None) -> None:
 @_teacher
 @_checkpoint
 @click.option("--out", type=click.Path(path_type=Path), default=Path("personal"), show_default=True, help="Folder.")
-@click.option(
-    "--minutes", type=click.FloatRange(min=0, min_open=True), default=8.0, show_default=True, help="How long, in all."
-)
+@_minutes(8.0, "How long, in all.")
 def personalize(
     footage: Path, cache: Path, teacher: Path, checkpoint: Path | None, out: Path, minutes: float
 ) -> None:  # fmt: skip
@@ -306,9 +331,9 @@ def clip(cache: Path, out: Path) -> None:
     """Render the demo clip from the face model and the mean texture of the training people."""
     from tracker.distill import clip as clips
     from tracker.distill import corpus, texture
-    from tracker.face.model import FaceModel
+    from tracker.distill.current import current_model
 
-    face_model = FaceModel.load()
+    face_model = current_model(cache)
     clips.render_clip(face_model, texture.learn_texture(corpus.load(cache, in_memory=False), face_model), out)
     click.echo(f"wrote {out}")
 
@@ -321,7 +346,8 @@ def _need_torch() -> None:
 
 
 def _project(data: Path) -> Path:
-    """The folder that holds `train/` and the manifest, given it or its `train/`."""
+    """The folder that holds `train/` and the manifest, given it or its `train/`, be it as `.` or `..`."""
+    data = Path(os.path.abspath(data))
     return data.parent if data.name == "train" else data
 
 

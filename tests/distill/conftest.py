@@ -8,13 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tracker.face.model import FaceModel
+
 PER_CLIP = 8
 
 
 def _write_corpus(cache: Path, *, open_people: tuple[int, ...] = (), people: int = 4) -> Path:
     """Clips and stills of some people, the last of them kept aside, packed into `cache`; returns `cache`."""
     from tracker.distill.corpus import Corpus
-    from tracker.face.model import FaceModel
 
     rng, model = np.random.default_rng(0), FaceModel.load()
     count = people * PER_CLIP * 2
@@ -40,10 +41,26 @@ def _write_corpus(cache: Path, *, open_people: tuple[int, ...] = (), people: int
     return cache
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def write_corpus() -> Callable[..., Path]:
     """The function that packs a corpus, for another one than `small_cache`."""
     return _write_corpus
+
+
+@pytest.fixture(scope="session")
+def write_model() -> Callable[..., FaceModel]:
+    """A function that writes a face model into a cache: the shipped one with a grey face and, if asked, larger."""
+    from tracker.distill.current import FILE, GEOMETRY
+    from tracker.face.model import save
+
+    def write(cache: Path, larger: float = 1.0) -> FaceModel:
+        model = FaceModel.load()
+        arrays = {name: getattr(model, name) for name in (*GEOMETRY, "albedo_basis")}
+        arrays |= {"mean_mm": model.mean_mm * larger, "albedo": model.albedo * 0 + 128}
+        save(cache / FILE, "2.0", arrays)
+        return FaceModel.load(cache / FILE)
+
+    return write
 
 
 @pytest.fixture

@@ -7,8 +7,9 @@ import pytest
 
 from tracker.distill.albedo import choose_rows, explained_by_albedo, learn_albedo
 from tracker.distill.corpus import Corpus
+from tracker.distill.current import GEOMETRY
 from tracker.distill.explained import COUNTS, card_table, explain
-from tracker.distill.shape import GEOMETRY, build_model
+from tracker.distill.shape import build_model
 from tracker.distill.texture import texel_triangles
 from tracker.errors import SourceError
 from tracker.face.model import FaceModel

@@ -50,6 +50,63 @@ def test_a_clip_without_faces_is_said(faceless_clip, tmp_path, data_dir, capsys)
     assert "found no face" in said and not (tmp_path / "cache/corpus/labels.npz").exists()
 
 
+def test_a_folder_may_be_given_as_a_dot(tmp_path, capsys, monkeypatch):
+    from tracker.distill import train
+
+    seen = []
+    monkeypatch.setattr(train, "train", lambda cache, data, *_, **__: seen.append(data))
+    for folder, given in ((tmp_path, "."), (tmp_path / "train", "."), (tmp_path / "train", ".."), (tmp_path, "train")):
+        folder.mkdir(exist_ok=True)
+        monkeypatch.chdir(folder)
+        with pytest.raises(SystemExit):
+            main(["distill", "train", given])
+    assert seen == [tmp_path] * 4
+
+
+def test_crops_without_their_points_are_said(tmp_path, capsys, monkeypatch):
+    from tracker.distill import corpus
+    from tracker.distill import label as labelling
+
+    monkeypatch.setattr(labelling, "label", lambda *_, **__: 0)
+    monkeypatch.setattr(corpus, "pack", lambda *_: [])
+    (tmp_path / "train/aflw_crops").mkdir(parents=True)
+    with pytest.raises(SystemExit) as ended:
+        main(["distill", "label", str(tmp_path), "--teacher", "x.task", "--cache", str(tmp_path / "cache")])
+    assert ended.value.code == 0 and "has no truth.npz" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("minutes", ["nan", "inf", "0", "-1"])
+@pytest.mark.parametrize("step", ["train", "detector"])
+def test_a_time_that_does_not_end_is_refused(step, minutes, tmp_path, capsys):
+    assert minutes in _complaint(capsys, step, tmp_path, "--cache", tmp_path / "cache", "--minutes", minutes)
+
+
+def test_an_output_that_cannot_be_a_folder_is_said(small_cache, tmp_path, capsys):
+    from tracker.distill.corpus import load
+    from tracker.distill.train import Run, TrainSettings, score_std
+    from tracker.face.model import FaceModel
+
+    Run(FaceModel.load(), score_std(load(small_cache)), TrainSettings()).save(small_cache / "student.pt")
+    (tmp_path / "file").write_text("")
+    said = _complaint(capsys, "export", tmp_path, "--cache", small_cache, "--out", tmp_path / "file")
+    assert "a part of the path is a file" in said
+
+
+def test_one_held_out_face_says_nothing_of_shapes(small_cache, capsys, recwarn):
+    import numpy as np
+
+    path = small_cache / "corpus/labels.npz"
+    with np.load(path) as archive:
+        labels = {name: archive[name] for name in archive}
+    labels["validation"] = np.arange(len(labels["person"])) == 0
+    np.savez(path, **labels)
+    with pytest.raises(SystemExit) as ended:
+        main(["distill", "evaluate", "--cache", str(small_cache)])
+    said = capsys.readouterr().out
+    assert ended.value.code == 0 and "shapes r -" in said and "within one std -" in said and "nan" not in said
+    assert not [warning for warning in recwarn if issubclass(warning.category, RuntimeWarning)]
+
+
 @pytest.mark.parametrize("arguments", [("--checkpoint", "missing.pt"), ("--checkpoint", "missing.onnx")])
 def test_personalize_names_a_missing_start(faceless_clip, tmp_path, capsys, arguments):
     said = _complaint(capsys, "personalize", faceless_clip, "--teacher", "x.task", "--out", tmp_path, *arguments)

@@ -76,12 +76,14 @@ def test_labelling_that_was_killed_goes_on(stills, tmp_path):
     running.wait()
     for path in cache.glob("*.npz"):
         with np.load(path) as whole:
-            assert set(whole) == set(Labelled.__slots__)
+            assert set(whole) == {*Labelled.__slots__, "source", "teacher"}
     (first, *_) = sorted(cache.glob("*.npz"))
     written = first.stat().st_mtime_ns
     label(folder, teacher, cache, workers=1)
-    assert sorted(p.stem for p in cache.glob("*.npz")) == sorted(p.stem for p in folder.iterdir())
+    assert sorted(p.stem for p in cache.glob("*.npz")) == sorted(p.name for p in folder.iterdir())
     assert first.stat().st_mtime_ns == written and not list(cache.glob("*.part"))
+    first.write_bytes(first.read_bytes()[:999])
+    assert label(folder, teacher, cache, workers=1) == len(np.load(first)["frame"]), "what is damaged is labelled anew"
 
 
 def test_a_file_that_cannot_be_read_is_named_and_the_rest_is_not_waited_for(stills, tmp_path):

@@ -64,6 +64,36 @@ def test_footage_that_cannot_be_read_is_named(tmp_path, data_dir, name, content)
         label_own(tmp_path / name, _teacher(data_dir), tmp_path / "labels", 10)
 
 
+def test_the_teacher_is_let_go_whatever_happens(tmp_path, monkeypatch):
+    """One that is left to the interpreter's end complains there."""
+    from tracker.distill import own
+
+    closed = []
+    monkeypatch.setattr(own, "Teacher", lambda _: type("Teacher", (), {"close": lambda self: closed.append(self)})())
+    (tmp_path / "x.task").write_text("words")
+    with pytest.raises(SourceError, match=r"nope\.mp4"):
+        label_own(tmp_path / "nope.mp4", tmp_path / "x.task", tmp_path / "labels", 10)
+    assert len(closed) == 1
+
+
+def test_kept_answers_are_for_one_content_and_one_teacher(faceless_clip, tmp_path, monkeypatch):
+    from tracker.distill import own
+
+    asked = []
+    monkeypatch.setattr(own, "Teacher", lambda _: type("Teacher", (), {"close": lambda self: None})())
+    monkeypatch.setattr(own, "label_file", lambda path, *_: asked.append(path.read_bytes()) or _labelled(range(50)))
+    clip, teacher = tmp_path / "a.mp4", tmp_path / "x.task"
+    for content, who in (("one", "a"), ("one", "a"), ("two", "a"), ("two", "b"), ("one", "a")):
+        clip.write_text(content)
+        teacher.write_text(who)
+        label_own(clip, teacher, tmp_path / "labels", 10)
+    assert asked == [b"one", b"two", b"two"]
+    for kept in (tmp_path / "labels").iterdir():
+        kept.write_bytes(kept.read_bytes()[:500])
+    with pytest.raises(AssetError, match="damaged.*labels anew"):
+        label_own(clip, teacher, tmp_path / "labels", 10)
+
+
 def test_a_wrong_teacher_is_named(tmp_path, faceless_clip):
     import zipfile
 

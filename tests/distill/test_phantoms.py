@@ -14,6 +14,7 @@ from tracker.distill import phantoms  # noqa: E402
 from tracker.distill.corpus import is_validation  # noqa: E402
 from tracker.distill.lookout import Lookout, _starts, _turned_back, agreed, besides  # noqa: E402
 from tracker.distill.phantoms import Bare, cover, load_phantoms, mine  # noqa: E402
+from tracker.distill.shelf import Shelf  # noqa: E402
 from tracker.errors import AssetError, SettingsError, SourceError  # noqa: E402
 
 
@@ -88,6 +89,9 @@ def test_a_saved_file_reads_back_hardest_first(tmp_path: Path):
     assert read is not None and read[:, 0, 0, 0].tolist() == [2, 3, 1]
     assert not list(tmp_path.glob("*.part"))
     assert load_phantoms(tmp_path / "nowhere") is None
+    (tmp_path / phantoms.FILE).write_bytes(b"words")
+    with pytest.raises(AssetError, match="distill phantoms"):
+        load_phantoms(tmp_path)
 
 
 def test_nobody_kept_for_validation_is_mined(tmp_path: Path):
@@ -97,7 +101,8 @@ def test_nobody_kept_for_validation_is_mined(tmp_path: Path):
         (tmp_path / f"train/images/{name}.jpg").touch()
     lines = [f"train/images/{name}.jpg,person {name}" for name in names]
     (tmp_path / "manifest.csv").write_text("file,identity\n" + "\n".join(lines) + "\n")
-    chosen = {path.stem for path in phantoms._pictures(tmp_path, np.random.default_rng(0))}
+    shelves = [Shelf.of(tmp_path, tmp_path, kind) for kind in phantoms.KINDS]
+    chosen = {path.stem for path, _ in phantoms._pictures(tmp_path, shelves, np.random.default_rng(0))}
     assert chosen == {name for name in names if not is_validation(f"person {name}")}
     assert 0 < len(chosen) < len(names)
 

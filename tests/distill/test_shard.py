@@ -10,7 +10,7 @@ import pytest
 pytest.importorskip("cv2", reason="training code needs OpenCV, which comes with the train extra")
 
 from tracker.distill.shard import Shard  # noqa: E402
-from tracker.errors import OutputError, SourceError  # noqa: E402
+from tracker.errors import AssetError, OutputError, SourceError  # noqa: E402
 
 
 def append(shard: Shard, *values: int) -> None:
@@ -34,6 +34,9 @@ def test_labels_without_their_pictures_are_refused(tmp_path: Path) -> None:
     append(Shard(tmp_path), 0)
     (tmp_path / "patches.raw").write_bytes(b"")
     with pytest.raises(SourceError, match="delete the folder"):
+        Shard(tmp_path)
+    (tmp_path / "labels.npz").write_bytes(b"words")
+    with pytest.raises(AssetError, match=f"delete {tmp_path}"):
         Shard(tmp_path)
 
 

@@ -21,9 +21,19 @@ from tracker.face.model import FaceModel  # noqa: E402
 
 def test_what_cannot_be_made_is_said(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="count 7"):
-        synthesize.synthesize(tmp_path, tmp_path, 7)
+        synthesize.synthesize(tmp_path, tmp_path, tmp_path / "x.task", 7)
     with pytest.raises(AssetError, match="no file at"):
-        synthesize.synthesize(tmp_path, tmp_path, MOMENTS)
+        synthesize.synthesize(tmp_path, tmp_path, tmp_path / "x.task", MOMENTS)
+
+
+def test_the_teacher_that_is_given_is_the_one_that_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(synthesize, "Ict", type("Ict", (), {"load": lambda _: None}))
+    monkeypatch.setattr(synthesize, "Studio", lambda _: None)
+    with pytest.raises(AssetError, match=r"given\.task"):
+        synthesize.synthesize(tmp_path, tmp_path, tmp_path / "given.task", MOMENTS)
+    (tmp_path / "ict_points.npz").write_bytes(b"")
+    with pytest.raises(AssetError, match=r"ict_points\.npz is damaged.*delete it"):
+        synthesize.synthesize(tmp_path, tmp_path, tmp_path / "given.task", MOMENTS)
 
 
 def test_a_ray_meets_the_nearest_side_that_faces_it() -> None:

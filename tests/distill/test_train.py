@@ -1,7 +1,9 @@
 """Training goes on after a kill, takes what it is given, and refuses what it cannot use."""
 
+import shutil
 import subprocess
 import sys
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
@@ -45,8 +47,8 @@ def test_the_open_student_sees_openly_licensed_rows_only(small_cache, monkeypatc
 
     seen = []
     monkeypatch.setattr(module, "Lessons", lambda corpus, poses, model, data, cache, seed: seen.append((corpus, data)))
-    monkeypatch.setattr(module, "_loop", lambda run, queue, path, progress: None)
-    monkeypatch.setattr(module, "_draw", lambda *_: None)
+    monkeypatch.setattr(module, "drawing", lambda *_: nullcontext())
+    monkeypatch.setattr(module, "keep_on", lambda *_: None)
     path = train(small_cache, small_cache, TrainSettings(batch=4), open_only=True, progress=print)
     ((corpus, data),) = seen
     assert path.name == "student_open.pt" and len(corpus) == 16 and corpus.open_licence.all()
@@ -93,8 +95,32 @@ def test_a_checkpoint_of_another_kind_is_refused(small_cache, content):
         run.resume(path)
 
 
-def test_a_damaged_corpus_is_said(small_cache):
-    labels = small_cache / "corpus/labels.npz"
-    labels.write_bytes(labels.read_bytes()[:1000])
-    with pytest.raises(AssetError, match="damaged"):
-        load(small_cache)
+def test_a_student_of_another_face_model_is_refused(small_cache, write_model):
+    path, model = small_cache / "student.pt", FaceModel.load()
+    run = Run(model, score_std(load(small_cache)), TrainSettings())
+    run.save(path)
+    averaged(path, model)
+    averaged(path, write_model(small_cache))  # other colours, under another hash, but the same shapes
+    other = write_model(small_cache, 1.01)  # as if learned into the cache, where every step looks for it
+    apart = f"through face model {model.hash.hex()}, whose shapes are not those of {other.hash.hex()}"
+    with pytest.raises(AssetError, match=apart):
+        train(small_cache, small_cache, TrainSettings(minutes=1e-9, batch=4), progress=print)
+    early = {name: value for name, value in torch.load(path).items() if name not in ("face_model", "geometry")}
+    torch.save(early, path)
+    with pytest.raises(AssetError, match=apart):
+        averaged(path, other)
+    run.resume(path)
+
+
+@pytest.mark.parametrize(("kind", "step"), [("corpus", "label"), ("turned", "turn"), ("synthetic", "synthesize")])
+def test_a_damaged_corpus_is_said(small_cache, kind, step):
+    labels, patches = small_cache / kind / "labels.npz", small_cache / kind / "patches.raw"
+    if kind != "corpus":
+        shutil.copytree(small_cache / "corpus", small_cache / kind)
+    patches.write_bytes(patches.read_bytes()[: 224 * 224 * 3])
+    with pytest.raises(AssetError, match=f"1 faces, but 64 are labelled.*distill {step}"):
+        load(small_cache, made=True)
+    for content in (labels.read_bytes()[:1000], b"words", b""):
+        labels.write_bytes(content)
+        with pytest.raises(AssetError, match=f"damaged.*distill {step}"):
+            load(small_cache, made=True)

@@ -1,10 +1,13 @@
 """Files appear whole or not at all, and a full disk is said in one line."""
 
 import errno
+import os
+import subprocess
+import sys
 
 import pytest
 
-from tracker.distill.whole import whole
+from tracker.distill.whole import together, whole
 from tracker.errors import OutputError
 
 
@@ -45,3 +48,38 @@ def test_mistakes_of_the_programmer_pass_unchanged(tmp_path):
     with pytest.raises(ZeroDivisionError), whole(tmp_path / "a.txt") as part:
         part.write_text(str(1 / 0))
     assert not list(tmp_path.iterdir())
+
+
+def _gone():
+    """The id of a process that has ended."""
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    return gone.pid
+
+
+def test_two_that_write_one_file_do_not_meet_and_what_a_killed_one_left_goes(tmp_path):
+    path = tmp_path / "a.txt"
+    left, theirs = (path.with_name(f"a.txt.{pid}.part") for pid in (_gone(), os.getppid()))
+    left.write_text("half of")
+    theirs.write_text("half of another's")
+    with whole(path) as part:
+        part.write_text("all of it")
+    assert sorted(tmp_path.iterdir()) == [path, theirs]
+    assert theirs.read_text() == "half of another's" and path.read_text() == "all of it"
+
+
+def test_files_that_belong_together_are_put_in_place_together(tmp_path):
+    (tmp_path / "model").write_text("before")
+    with pytest.raises(OutputError, match="no space left"), together(tmp_path) as folder:
+        (folder / "model").write_text("after")
+        raise OSError(errno.ENOSPC, "No space left on device")
+    assert (tmp_path / "model").read_text() == "before" and len(list(tmp_path.iterdir())) == 1
+    (tmp_path / "network").mkdir()
+    with pytest.raises(OutputError, match="a folder has that name"), together(tmp_path) as folder:
+        (folder / "model").write_text("after")
+        (folder / "network").write_text("after")
+    assert (tmp_path / "model").read_text() == "before"
+    (tmp_path / f"new/.{_gone()}.part").mkdir(parents=True)
+    with together(tmp_path / "new") as folder:
+        (folder / "model").write_text("after")
+    assert [p.name for p in (tmp_path / "new").iterdir()] == ["model"]

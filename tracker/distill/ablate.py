@@ -21,11 +21,13 @@ import torch
 from tracker.bench.report import json_line, plain, table
 from tracker.distill.accuracy import Accuracy, Turned, accuracy, turned
 from tracker.distill.corpus import KINDS, Corpus, load
+from tracker.distill.current import current_model
 from tracker.distill.lessons import SHARE, Lessons, Poses, sparse_faces
+from tracker.distill.loop import drawing
 from tracker.distill.losses import Terms
 from tracker.distill.student import Student
 from tracker.distill.thaw import thaw
-from tracker.distill.train import Run, TrainSettings, averaged, drawing, poses_of, score_std
+from tracker.distill.train import Run, TrainSettings, averaged, poses_of, score_std
 from tracker.distill.whole import whole
 from tracker.errors import SettingsError
 from tracker.face.model import FaceModel
@@ -147,7 +149,7 @@ def ablate(
 
 
 def _ground(cache: Path, data: Path, settings: AblateSettings, start: Path | None) -> Ground:
-    model = FaceModel.load()
+    model = current_model(cache)
     corpus = load(cache, made=True)
     poses = poses_of(cache, corpus, model)
     lessons = Lessons(corpus, poses, model, data, cache, settings.seed)
@@ -172,9 +174,9 @@ def _train(
         progress(f"resuming at step {run.steps}")
     run.net.train()
     saved = began
-    with drawing(without(ground.lessons, arm.left_out), settings.batch, settings.seed + run.steps) as queue:
+    with drawing(without(ground.lessons, arm.left_out), settings.batch, settings.seed + run.steps) as draw:
         while run.steps < settings.steps:
-            run.step(queue.get())
+            run.step(draw())
             run.seconds = float(run.steps)
             if run.steps % 100 == 0:
                 progress(f"step {run.steps} of {settings.steps}")

@@ -15,6 +15,7 @@ import numpy as np
 from tracker.distill import head
 from tracker.distill.raster import Canvas, Mesh
 from tracker.distill.skin import Skin
+from tracker.distill.whole import whole
 from tracker.face import topology
 from tracker.face.camera import Camera
 from tracker.face.expression import ARKIT_INDEX
@@ -125,11 +126,15 @@ def _moved(mesh: Mesh, vertices: np.ndarray) -> Mesh:
 
 
 def render_clip(model: FaceModel, texture: np.ndarray, out_path: str | Path) -> Path:
-    """Render the whole script to an H.264 file (yuv420p, BT.601 limited, 30 frames a second); returns its path."""
+    """Render the whole script to an H.264 file (yuv420p, BT.601 limited, 30 frames a second); returns its path.
+
+    Raises OutputError where the disk or the folder refuses.
+    """
     import av
 
     performer, path = Performer(model, texture), Path(out_path)
-    with av.open(str(path), "w", options={"movflags": "+faststart"}) as container:
+    options = {"movflags": "+faststart"}
+    with whole(path) as part, av.open(str(part), "w", format="mp4", options=options) as container:
         stream = container.add_stream("libx264", rate=FPS, options={"crf": "20", "preset": "slow"})
         stream.width, stream.height, stream.pix_fmt = WIDTH_PX, HEIGHT_PX, "yuv420p"
         stream.codec_context.time_base = Fraction(1, FPS)

@@ -12,18 +12,22 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 
-from tracker.distill.label import PATCH_PX
+from tracker.distill import archive
+from tracker.distill.label import PATCH_PX, REMEDY, Labelled
+from tracker.distill.shelf import FOLDERS, Shelf, taught
 from tracker.distill.whole import whole
 from tracker.errors import AssetError, SourceError
 
-KINDS = ("clips", "images", "aflw")
+KINDS = tuple(FOLDERS)
 TURNED, SYNTHETIC = 3, 4
 SHARDS = {TURNED: "turned", SYNTHETIC: "synthetic"}
 """Kinds that are made rather than labelled, each in a folder of its own beside the corpus."""
+STEPS = {"corpus": "label", "turned": "turn", "synthetic": "synthesize"}
+"""Which step makes a folder of the cache."""
+TRUTH_REMEDY = "put the file that came with the crops back"
 VALIDATION_SHARE = 0.06
 # Where people set points on the same crop, the teacher is believed only this close to them (share of the box).
 AFLW_TRUST = 0.08
@@ -48,18 +52,43 @@ class Corpus:
     validation: np.ndarray
     """bool [N]: by person, never trained on."""
     open_licence: np.ndarray
-    """bool [N]: nothing but an open licence is named for the file."""
+    """bool [N]: nothing but an open licence is named for the file, or it is the user's own; see `People`."""
 
     def __len__(self) -> int:
         return len(self.person)
 
 
-def _manifest(data: Path) -> dict[str, tuple[str, bool]]:
-    path = data / "manifest.csv"
-    if not path.is_file():
-        return {}
-    with path.open(newline="") as stream:
-        return {row["file"]: (row["identity"], row["open"] == "1") for row in csv.DictReader(stream)}
+class People:
+    """Who is shown in a file, and whether it may be used openly, as DATA/manifest.csv has it.
+
+    What no manifest lists is the user's own: open, and of a person of its own. Crops of AFLW are research material all
+    the same.
+    """
+
+    def __init__(self, data: Path) -> None:
+        """Raises SourceError for a manifest that lists no files."""
+        self._data, path = data, data / "manifest.csv"
+        self._rows: dict[str, dict[str, str]] = {}
+        if not path.is_file():
+            return
+        with path.open(newline="", encoding="utf-8") as stream:
+            table = csv.DictReader(stream)
+            if "file" not in (table.fieldnames or ()):
+                raise SourceError(f"{path} has no column file; give one with file, identity and open, or take it away")
+            self._rows = {row["file"]: row for row in table}
+
+    def _row(self, path: Path) -> dict[str, str] | None:
+        return self._rows.get(path.relative_to(self._data).as_posix())
+
+    def name(self, path: Path) -> str:
+        """The same for all files of one person."""
+        row = self._row(path)
+        return path.relative_to(taught(self._data)).as_posix() if row is None else row.get("identity") or path.stem
+
+    def open(self, path: Path, kind: str) -> bool:
+        """May the file, of one of `KINDS`, teach an open student?"""
+        row = self._row(path)
+        return kind != "aflw" if row is None else row.get("open") == "1"
 
 
 def is_validation(person: str) -> bool:
@@ -87,52 +116,46 @@ AFLW_TO_MESH = ((6, 33), (8, 133), (9, 362), (11, 263), (14, 4), (17, 61), (19, 
 
 
 def aflw_truth(data: Path) -> dict[str, np.ndarray]:
-    """Image stem -> float32 [21, 2] in crop pixels, NaN where not visible."""
-    path = data / "train/aflw_crops/truth.npz"
+    """Image stem -> float32 [21, 2] in crop pixels, NaN where not visible. Raises AssetError for a damaged file."""
+    path = taught(data) / "aflw_crops/truth.npz"
     if not path.is_file():
         return {}
-    with np.load(path) as truth:
-        names = [Path(str(name)).stem for name in truth["image"]]
-        points = np.where(truth["visible"][:, :, None], truth["points_21_px"], np.nan).astype(np.float32)
+    truth = archive.read(path, TRUTH_REMEDY, ("image", "visible", "points_21_px"))
+    names = [Path(str(name)).stem for name in truth["image"]]
+    points = np.where(truth["visible"][:, :, None], truth["points_21_px"], np.nan).astype(np.float32)
     return dict(zip(names, points, strict=True))
 
 
 def aflw_held_out(data: Path) -> set[str]:
     """Stems of the AFLW crops that show people kept for validation."""
-    manifest = _manifest(data)
-    names = {stem: manifest.get(f"train/aflw_crops/{stem}.jpg", ("", False))[0] or stem for stem in aflw_truth(data)}
-    return {stem for stem, name in names.items() if is_validation(name)}
+    people, folder = People(data), taught(data) / FOLDERS["aflw"]
+    return {stem for stem in aflw_truth(data) if is_validation(people.name(folder / f"{stem}.jpg"))}
 
 
 def pack(cache: Path, data: Path) -> Corpus:
-    """Gather `cache/labels` into `cache/corpus` and open it. Raises SourceError when nothing is labelled."""
-    files = [(kind, path) for kind in KINDS for path in sorted((cache / "labels" / kind).rglob("*.npz"))]
+    """Gather what is labelled of `data` into `cache/corpus` and open it. Raises SourceError when nothing is."""
+    shelves = [(kind, Shelf.of(data, cache, kind)) for kind in KINDS]
+    files = [(kind, path, label) for kind, shelf in shelves for path in shelf.files if (label := shelf.find(path))]
     if not files:
-        raise SourceError(f"{cache} holds no labels; run `facewire distill label` first")
-    manifest, truth = _manifest(data), aflw_truth(data)
+        raise SourceError(f"{cache} holds no labels of {data}; run `facewire distill label` first")
+    who, truth = People(data), aflw_truth(data)
     out = cache / "corpus"
-    out.mkdir(parents=True, exist_ok=True)
-    folder = {"clips": "clips", "images": "images", "aflw": "aflw_crops"}
     people: dict[str, int] = {}
     rows: dict[str, list[np.ndarray]] = {name: [] for name in Corpus.__slots__ if name != "patches"}
     with whole(out / "patches.raw") as part, part.open("wb") as stream:
-        for number, (kind, path) in enumerate(files):
-            with np.load(path) as archive:
-                done = {name: archive[name] for name in archive}
+        for number, (kind, path, label) in enumerate(files):
+            done = archive.read(label, REMEDY, Labelled.__slots__)
             keep = np.ones(len(done["frame"]), bool)
             if kind == "aflw":
                 keep = _aflw_trusted(path.stem, done, truth)
-            count = int(keep.sum())
-            suffix = ".mp4" if kind == "clips" else ".jpg"
-            name, free = manifest.get(f"train/{folder[kind]}/{path.stem}{suffix}", (path.stem, False))
-            name = name or path.stem
+            count, name = int(keep.sum()), who.name(path)
             stream.write(done["patches"][keep].tobytes())
             rows["landmarks"].append(done["landmarks"][keep])
             rows["scores"].append(done["scores"][keep])
             for key, value, kind_of in (
                 ("person", people.setdefault(name, len(people)), np.int32), ("clip", number, np.int32),
                 ("kind", KINDS.index(kind), np.int8), ("validation", is_validation(name), bool),
-                ("open_licence", free, bool),
+                ("open_licence", who.open(path, kind), bool),
             ):  # fmt: skip
                 rows[key].append(np.full(count, value, kind_of))
         columns: dict[str, Any] = {name: np.concatenate(parts) for name, parts in rows.items()}
@@ -178,15 +201,17 @@ def _renumbered(column: np.ndarray, by: int) -> np.ndarray:
 
 
 def _open(folder: Path, open_only: bool) -> Corpus:
+    step = STEPS[folder.name]
+    anew = "run" if step == "label" else f"delete {folder} and run"
+    remedy = f"{anew} `facewire distill {step}` again, which makes it anew"
+    labels = archive.read(folder / "labels.npz", remedy, [name for name in Corpus.__slots__ if name != "patches"])
     try:
-        with np.load(folder / "labels.npz") as archive:
-            labels = {name: archive[name] for name in Corpus.__slots__ if name != "patches"}
         patches = np.memmap(folder / "patches.raw", np.uint8, "r").reshape(-1, PATCH_PX, PATCH_PX, 3)
-    except (OSError, ValueError, KeyError, BadZipFile) as error:
+        if len(patches) < len(labels["person"]):
+            raise ValueError(f"{len(patches)} faces, but {len(labels['person'])} are labelled")
+    except (OSError, ValueError) as error:
         reason = " ".join(str(error).split())
-        raise AssetError(
-            f"{folder} is damaged ({reason}); run `facewire distill label` again to pack it anew"
-        ) from error
+        raise AssetError(f"{folder / 'patches.raw'} is damaged ({reason}); {remedy}") from error
     patches = patches[: len(labels["person"])]
     if open_only:
         keep = labels["open_licence"]

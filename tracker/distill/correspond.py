@@ -7,13 +7,14 @@ their own side of the opening, irises on the eyeballs. It does not know what the
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
+from tracker.distill import archive
+from tracker.distill.current import current_model
 from tracker.distill.head import OVAL
 from tracker.distill.ict import EYES, Ict
 from tracker.distill.lamps import Lamps
@@ -21,6 +22,7 @@ from tracker.distill.morphable import similarity
 from tracker.distill.portrait import Studio, canvas_for
 from tracker.distill.raster import nearest_under
 from tracker.distill.teacher import Teacher
+from tracker.distill.whole import whole
 from tracker.errors import AssetError
 from tracker.face import topology
 from tracker.face.camera import Camera
@@ -61,13 +63,7 @@ class Points:
     @staticmethod
     def load(path: Path) -> Points:
         """Raises AssetError for a file that holds no such points."""
-        try:
-            with np.load(path) as archive:
-                points = Points(archive["vertices"], archive["shares"])
-        except (OSError, ValueError, KeyError) as error:
-            raise AssetError(
-                f"{path} holds no points of the ICT head ({error}); delete it to compute it anew"
-            ) from error
+        points = Points(**archive.read(path, "delete it to compute it anew", ("vertices", "shares")))
         if points.vertices.shape != (topology.VERTICES, 3):
             raise AssetError(
                 f"{path} holds {points.vertices.shape} corners, not (478, 3); delete it to compute it anew"
@@ -78,21 +74,19 @@ class Points:
 def points_of(
     cache: Path, studio: Studio, teacher_path: Path, progress: Callable[[str], None] = print
 ) -> Points:  # fmt: skip
-    """The points kept in `cache`, or computed into it. Raises AssetError where the teacher finds no rendered face."""
+    """The points kept in `cache`, or computed into it. Raises AssetError where the teacher finds no rendered face,
+    OutputError where the cache cannot be written."""
     path = cache / FILE
     if not path.is_file():
         progress("looking for the 478 points on the ICT head")
-        points = find_points(studio, teacher_path)
-        cache.mkdir(parents=True, exist_ok=True)
-        part = path.with_suffix(f".{os.getpid()}.part")
-        with part.open("wb") as stream:
+        points = find_points(studio, teacher_path, current_model(cache))
+        with whole(path) as part, part.open("wb") as stream:
             np.savez(stream, vertices=points.vertices, shares=points.shares)
-        part.replace(path)
     return Points.load(path)
 
 
-def find_points(studio: Studio, teacher_path: Path, seed: int = 0) -> Points:
-    """Render, ask, cast, take the median."""
+def find_points(studio: Studio, teacher_path: Path, model: FaceModel, seed: int = 0) -> Points:
+    """Render, ask, cast, take the median; `model` says where the rays do not."""
     teacher, ict = Teacher(teacher_path), studio.ict
     rng = np.random.default_rng(seed)
     casts = []
@@ -113,7 +107,7 @@ def find_points(studio: Studio, teacher_path: Path, seed: int = 0) -> Points:
     teacher.close()
     if len(casts) < PEOPLE:
         raise AssetError(f"the teacher finds a face in {len(casts)} renders of the ICT head; give another teacher file")
-    return settle(ict, _median(np.array(casts)))
+    return settle(ict, _median(np.array(casts)), model)
 
 
 def _median(casts: np.ndarray) -> np.ndarray:
@@ -137,9 +131,8 @@ def cast(ict: Ict, vertices: np.ndarray, camera: Camera, points_px: np.ndarray) 
     return place
 
 
-def settle(ict: Ict, places: np.ndarray) -> Points:
+def settle(ict: Ict, places: np.ndarray, model: FaceModel) -> Points:
     """Places [478, 3] on the neutral head as points on the mesh: symmetric, lids and lips on their own side."""
-    model = FaceModel.load()
     places = _symmetric(places, model)
     face = ict.triangles["M_Face"][~ears(ict)[ict.triangles["M_Face"]].any(1)]
     centre = ict.neutral_mm[face].mean(1)

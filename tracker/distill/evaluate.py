@@ -35,11 +35,12 @@ class Held:
     landmarks_percent: float
     """Mean 2D distance to the teacher over the inter-ocular distance."""
     correlation: float
-    """Mean over shapes that move (teacher's spread above 0.05) of Pearson's r over all faces."""
+    """Mean over shapes that move (teacher's spread above 0.05) of Pearson's r over all faces; NaN where none does."""
     presence: float
     """Share of faces with a presence above one half."""
     expression_coverage: float
-    """Share of score errors within one predicted standard deviation; 0.76 for a calibrated Laplace law."""
+    """Share of score errors within one predicted standard deviation; 0.76 for a calibrated Laplace law; NaN where no
+    shape moves."""
 
 
 def patch_frame(patch: np.ndarray) -> Frame:
@@ -58,9 +59,11 @@ def true_roi(poses: Poses, index: int, rng: np.random.Generator | None) -> Roi:
     return Roi(float(look.centre[0]), float(look.centre[1]), look.side, look.roll)
 
 
-def evaluate(corpus: Corpus, poses: Poses, limit: int = 600, student: str | Path | None = None) -> list[Held]:
-    """One row per kind of data with held-out people in it."""
-    model, kernels = FaceModel.load(), choose()
+def evaluate(
+    corpus: Corpus, poses: Poses, limit: int = 600, student: str | Path | None = None, model: FaceModel | None = None
+) -> list[Held]:  # fmt: skip
+    """One row per kind of data with held-out people in it; of the shipped student and face model by default."""
+    model, kernels = model or FaceModel.load(), choose()
     regressor = Regressor(kernels.crop_roi, 1, model.hash, student)
     refiner = Refiner(1, model)
     estimator = Estimator(model, kernels.morph, kernels.project)
@@ -84,9 +87,14 @@ def evaluate(corpus: Corpus, poses: Poses, limit: int = 600, student: str | Path
             presence.append(fit.presence > 0.5)
         ours, theirs = np.array(scores), corpus.scores[chosen]
         moving = theirs.std(0) > 0.05
-        r = [np.corrcoef(ours[:, k], theirs[:, k])[0, 1] for k in np.flatnonzero(moving)]
-        within = float((np.abs(ours - theirs) < np.array(stds))[:, moving].mean())
+        # What ours never moves follows nothing; where no shape moves, as in a single face, nothing can be said.
+        r = [np.corrcoef(ours[:, k], theirs[:, k])[0, 1] for k in np.flatnonzero(moving & (ours.std(0) > 0))]
+        within = (np.abs(ours - theirs) < np.array(stds))[:, moving]
         rows.append(Held(
-            kind, len(chosen), float(np.mean(errors)) * 100, float(np.nanmean(r)), float(np.mean(presence)), within
+            kind, len(chosen), float(np.mean(errors)) * 100, _mean(r), float(np.mean(presence)), _mean(within)
         ))  # fmt: skip
     return rows
+
+
+def _mean(values: list[float] | np.ndarray) -> float:
+    return float(np.mean(values)) if np.size(values) else float("nan")

@@ -1,13 +1,15 @@
 """Trained networks to ONNX: norms folded, batch free, weights as small as accuracy allows.
 
-Given a network in evaluation mode it writes one self-contained `.onnx`, optionally quantised to int8 with calibration
-inputs, and stamps it with the face model's hash and a version, which the run time checks.
+Given a cache it writes what was trained there, with the face model where that was learned anew, all of it or nothing.
+A network becomes one self-contained `.onnx`, quantised to int8 with calibration inputs and stamped with the face
+model's hash and a version, which the run time checks.
 """
 
 from __future__ import annotations
 
+import shutil
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -16,12 +18,17 @@ import torch
 from torch import nn
 
 from tracker.detect.roi import Roi
+from tracker.distill import current
 from tracker.distill.calibration import Reliability, calibrated
-from tracker.distill.corpus import Corpus
+from tracker.distill.corpus import Corpus, load
 from tracker.distill.evaluate import true_roi
-from tracker.distill.lessons import Poses
+from tracker.distill.lessons import Poses, sparse_faces
+from tracker.distill.scenes import VIEW_PX, Scenes
 from tracker.distill.student import Student
-from tracker.distill.whole import whole
+from tracker.distill.train import averaged, poses_of, student_path
+from tracker.distill.train_detector import averaged_detector
+from tracker.distill.whole import together, whole
+from tracker.errors import AssetError
 from tracker.face.model import FaceModel
 from tracker.regress.outputs import CROP_PX
 
@@ -30,6 +37,48 @@ VERSION = "2.2"
 """Of the student."""
 CALIBRATION = 400
 """Crops that set the ranges of the int8 activations."""
+VIEWS = 240
+"""Views that do so for the detector."""
+DETECTOR = "detector.pt"
+
+
+def export(
+    cache: Path, data: Path, out: Path, *, open_only: bool = False, progress: Callable[[str], None] = print
+) -> list[Path]:  # fmt: skip
+    """Write what was trained in `cache` into the folder `out`; returns the files.
+
+    With a student trained through a face model of the cache that model goes along; with `open_only` it is the student
+    of openly licensed rows, and no detector, which has seen them all. Raises SourceError without a corpus, AssetError
+    for checkpoints that are missing, damaged or of another face model, OutputError; `out` is then as it was.
+    """
+    corpus = load(cache, open_only=open_only, in_memory=False)
+    student, detector = student_path(cache, open_only), cache / DETECTOR
+    with_detector = detector.is_file() and not open_only
+    if not student.is_file() and not with_detector:
+        raise AssetError(_nothing(cache, open_only))
+    model = current.current_model(cache)
+    poses = poses_of(cache, corpus, model)
+    with together(out) as folder:
+        if student.is_file():
+            for row in export_student(student, corpus, poses, folder / "student.onnx", model):
+                progress(
+                    f"standard deviations, {row.block:10} {row.law:8} times {row.factor:.2f}, calibration error "
+                    f"{row.before:.1%}, then {row.after:.1%}"
+                )
+            if (cache / current.FILE).is_file():
+                shutil.copyfile(cache / current.FILE, folder / current.FILE)
+        if with_detector:
+            views = Scenes(corpus, poses, data, cache, sparse_faces(data)).batch(VIEWS)[0]
+            export_detector(detector, views, folder / "detector.onnx")
+        names = sorted(path.name for path in folder.iterdir())
+    return [out / name for name in names]
+
+
+def _nothing(cache: Path, open_only: bool) -> str:
+    if open_only:
+        return f"{cache} holds no open checkpoint; run `facewire distill train DATA --open` first"
+    other = ", or give --open for the open one" if student_path(cache, True).is_file() else ""
+    return f"{cache} holds no checkpoint; run `facewire distill train DATA` first{other}"
 
 
 def to_onnx(net: nn.Module, example: torch.Tensor, path: Path, stamps: dict[str, str]) -> None:
@@ -82,18 +131,16 @@ def quantise(path: Path, out: Path, calibration: Iterable[np.ndarray], keep_floa
 
 
 def export_student(
-    checkpoint: Path, corpus: Corpus, poses: Poses, out: Path, version: str = VERSION
+    checkpoint: Path, corpus: Corpus, poses: Poses, out: Path, model: FaceModel, version: str = VERSION
 ) -> list[Reliability]:  # fmt: skip
     """The averaged student of a checkpoint, its standard deviations set right on the people kept aside, int8,
     stamped with the face model. Returns what the setting right is worth, by block; nothing where nobody is kept aside.
     """
-    from tracker.distill.train import averaged
-
-    net = averaged(checkpoint)
+    net = averaged(checkpoint, model)
     rows: list[Reliability] = []
     if corpus.validation.any():
-        net, rows = calibrated(net, corpus, poses, FaceModel.load())
-    write_student(net, calibration_crops(corpus, poses), out, version)
+        net, rows = calibrated(net, corpus, poses, model)
+    write_student(net, calibration_crops(corpus, poses), out, version, model)
     return rows
 
 
@@ -104,9 +151,12 @@ def calibration_crops(corpus: Corpus, poses: Poses) -> Iterator[np.ndarray]:
     return (crop_of(corpus.patches[k], true_roi(poses, k, rng)) for k in chosen.tolist())
 
 
-def write_student(net: Student, crops: Iterable[np.ndarray], out: Path, version: str) -> None:
-    """A student, int8, calibrated on `crops`, stamped with the face model; whole or not at all."""
-    stamps = {"version": version, "face_model": FaceModel.load().hash.hex()}
+def write_student(
+    net: Student, crops: Iterable[np.ndarray], out: Path, version: str, model: FaceModel | None = None
+) -> None:  # fmt: skip
+    """A student, int8, calibrated on `crops`, stamped with the face model, by default the shipped one; whole or not at
+    all."""
+    stamps = {"version": version, "face_model": (model or FaceModel.load()).hash.hex()}
     example = torch.zeros(1, 3, CROP_PX, CROP_PX)
     with whole(out) as part, tempfile.TemporaryDirectory(dir=out.parent) as folder:
         exact = Path(folder) / "student.onnx"
@@ -116,11 +166,7 @@ def write_student(net: Student, crops: Iterable[np.ndarray], out: Path, version:
 
 def export_detector(checkpoint: Path, views: np.ndarray, out: Path, version: str = "1.0") -> None:
     """The detector, int8 but for its last layers, calibrated on composed `views` uint8 [N, 256, 256]."""
-    from tracker.distill.detector_net import DetectorNet
-    from tracker.distill.scenes import VIEW_PX
-
-    net = DetectorNet()
-    net.load_state_dict(torch.load(checkpoint, map_location="cpu", weights_only=True))
+    net = averaged_detector(checkpoint)
     with whole(out) as part, tempfile.TemporaryDirectory(dir=out.parent) as folder:
         exact = Path(folder) / "detector.onnx"
         to_onnx(net, torch.zeros(1, 1, VIEW_PX, VIEW_PX), exact, {"version": version})

@@ -1,8 +1,8 @@
 """Label a folder of clips and images with the teacher, once, into a cache that can be resumed.
 
 Given a folder (`clips/`, `images/`, `aflw_crops/`) it writes one `.npz` per file: per face a square colour patch
-twice the size of the face's box, the landmarks in that patch's pixels and the scores. A file that is already in the
-cache is not labelled again. It does not know what the labels are for.
+twice the size of the face's box, the landmarks in that patch's pixels and the scores. A file that this teacher has
+labelled as it is now is not labelled again. It does not know what the labels are for.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from typing import Any
 
 import numpy as np
 
-from tracker.distill import lifeline
+from tracker.distill import archive, lifeline
+from tracker.distill.shelf import VIDEO_SUFFIXES, Shelf, digest, files_in
 from tracker.distill.teacher import Lesson, Teacher
 from tracker.distill.whole import whole
 from tracker.errors import BackendUnavailable, SourceError
@@ -26,8 +27,8 @@ from tracker.source.planes import display_matrix, upright
 
 PATCH_PX = 224
 PATCH_OF_BOX = 2.0
-VIDEO_SUFFIXES = {".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v"}
-IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png"}
+REMEDY = "delete it and run `facewire distill label` again"
+"""Against a damaged label."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,7 @@ def files_under(data: Path) -> list[Path]:
     """Every video and image in a folder, sorted. Raises SourceError where there is none."""
     if not data.is_dir():
         raise SourceError(f"no folder {data}; give one with .mp4, .jpg or .png files")
-    paths = sorted(p for p in data.rglob("*") if p.suffix.lower() in VIDEO_SUFFIXES | IMAGE_SUFFIXES)
+    paths = files_in(data)
     if not paths:
         raise SourceError(f"{data} holds no video or image; give a folder with .mp4, .jpg or .png files")
     return paths
@@ -159,22 +160,31 @@ def label_file(path: Path, teacher: Teacher, most: int | None = None) -> Labelle
     return Labelled(patches, landmarks, scores, frames.astype(np.int32), origins)
 
 
-def save(done: Labelled, path: Path) -> None:
-    """Write the answers for one file, whole or not at all."""
+def save(done: Labelled, path: Path, source: str, teacher: str) -> None:
+    """Write the answers for one file, whole or not at all, with the digests of that file and of who answered."""
+    columns = {name: getattr(done, name) for name in Labelled.__slots__}
     with whole(path) as part, part.open("wb") as stream:
-        np.savez(stream, **{name: getattr(done, name) for name in Labelled.__slots__})
+        np.savez(stream, **columns, source=np.array(source), teacher=np.array(teacher))
+
+
+def mesh_px(label: Path) -> np.ndarray:
+    """float [F, 478, 2]: the landmarks of a file's label in the file's own pixels. Raises AssetError where damaged."""
+    done = archive.read(label, REMEDY, ("landmarks", "origin"))
+    mesh: np.ndarray = done["landmarks"][:, :, :2] * done["origin"][:, None, 2:] + done["origin"][:, None, :2]
+    return mesh
 
 
 _teacher: Teacher | None = None
 
 
-def _work(path: Path, out: Path, teacher_path: Path, max_faces: int) -> int:
+def _work(path: Path, out: Path, teacher_path: Path, teacher: str, max_faces: int) -> int:
     """One file in a worker process, whose teacher lives as long as the process."""
     global _teacher
     if _teacher is None:
         _teacher = Teacher(teacher_path, max_faces)
+    source = digest(path)
     done = label_file(path, _teacher)
-    save(done, out)
+    save(done, out, source, teacher)
     return len(done.frame)
 
 
@@ -182,24 +192,25 @@ def label(
     data: Path, teacher_path: Path, cache: Path, *, workers: int = 2, max_faces: int = 1,
     progress: Callable[[int, int, int], None] | None = None,
 ) -> int:  # fmt: skip
-    """Label every video and image under `data` into `cache`, keeping what is there; returns the faces newly found.
+    """Label every video and image under `data` into `cache`, keeping what is there for the same file and teacher;
+    returns the faces newly found.
 
     `progress(done, total, faces)` is called after each file. Raises SourceError for a folder with nothing to label or
     a file that cannot be read, OutputError where the cache cannot be written; called again it goes on.
     """
-    paths = files_under(data)
+    paths, shelf = files_under(data), Shelf(data, cache)
     Teacher(teacher_path).close()  # a wrong file fails here, once, instead of in every worker
-    jobs = [(p, cache / p.relative_to(data).with_suffix(".npz")) for p in paths]
-    todo = [(p, out) for p, out in jobs if not out.exists()]
-    faces, done = 0, len(jobs) - len(todo)
-    work = partial(_work, teacher_path=teacher_path, max_faces=max_faces)
+    teacher = digest(teacher_path)
+    todo = [(path, shelf.place(path)) for path in paths if shelf.find(path, teacher) is None]
+    faces, done = 0, len(paths) - len(todo)
+    work = partial(_work, teacher_path=teacher_path, teacher=teacher, max_faces=max_faces)
     with ProcessPoolExecutor(workers, initializer=lifeline.hold) as pool:
         try:
             for future in as_completed([pool.submit(work, *job) for job in todo]):
                 faces += future.result()
                 done += 1
                 if progress:
-                    progress(done, len(jobs), faces)
+                    progress(done, len(paths), faces)
         except BrokenProcessPool as error:
             raise BackendUnavailable(
                 "a labelling process was killed, perhaps for want of memory; run the command again, which goes on "

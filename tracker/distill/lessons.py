@@ -13,11 +13,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from tracker.distill import augment
+from tracker.distill import archive, augment
 from tracker.distill.augment import Look
-from tracker.distill.corpus import SHARDS, SYNTHETIC, Corpus, aflw_held_out, aflw_truth
+from tracker.distill.corpus import SHARDS, SYNTHETIC, TRUTH_REMEDY, Corpus, aflw_held_out, aflw_truth
+from tracker.distill.label import is_video, mesh_px
 from tracker.distill.morphable import similarity
 from tracker.distill.phantoms import SQUARE_PX, load_phantoms
+from tracker.distill.shelf import Shelf, taught
 from tracker.errors import SourceError
 from tracker.face.expression import MIRROR
 from tracker.face.model import FaceModel
@@ -71,8 +73,8 @@ def known_poses(cache: Path, corpus: Corpus, poses: Poses) -> Poses:
     path = cache / SHARDS[SYNTHETIC] / "labels.npz"
     if not len(rows) or not path.is_file():
         return poses
-    with np.load(path) as archive:
-        truth = {name: archive[name] for name in ("landmarks", "rotation", "scale", "centre")}
+    remedy = f"delete {path.parent} and run `facewire distill synthesize` again"
+    truth = archive.read(path, remedy, ("landmarks", "rotation", "scale", "centre"))
     # An open corpus leaves some of them out: what has the same landmarks is the same face.
     place = {points.tobytes(): row for row, points in enumerate(truth["landmarks"][:, :4])}
     of = [place[points.tobytes()] for points in corpus.landmarks[rows, :4]]
@@ -294,12 +296,12 @@ def sparse_faces(data: Path, held_out: bool = False) -> list[tuple[np.ndarray, n
     At least five points must be seen, and the head be turned by 45 degrees or more: nearer faces the teacher labels.
     With `held_out`, those of people kept for validation instead of all others.
     """
-    folder = data / "train/aflw_crops"
+    folder = taught(data) / "aflw_crops"
     truth = aflw_truth(data)
     if not truth:
         return []
-    with np.load(folder / "truth.npz") as archive:
-        yaw = dict(zip((Path(str(n)).stem for n in archive["image"]), archive["yaw_deg"], strict=True))
+    shown = archive.read(folder / "truth.npz", TRUTH_REMEDY, ("image", "yaw_deg"))
+    yaw = dict(zip((Path(str(n)).stem for n in shown["image"]), shown["yaw_deg"], strict=True))
     chosen, aside = [], aflw_held_out(data)
     for stem, points in truth.items():
         if (stem in aside) != held_out:
@@ -332,15 +334,11 @@ def background_patches(data: Path | None, cache: Path, seed: int, count: int = 3
 
 def faces_of_images(data: Path, cache: Path) -> list[tuple[np.ndarray, Path]]:
     """Per training still: boxes float [F, 4] of its faces, grown by a third, and its path."""
-    found = []
-    for path in sorted((data / "train/images").glob("*.jpg")):
-        label = cache / "labels/images" / f"{path.stem}.npz"
-        if not label.is_file():
+    found, shelf = [], Shelf.of(data, cache, "images")
+    for path in shelf.files:
+        label = None if is_video(path) else shelf.find(path)
+        if label is None or not len(mesh := mesh_px(label)):
             continue
-        with np.load(label) as done:
-            if len(done["frame"]) == 0:
-                continue
-            mesh = done["landmarks"][:, :, :2] * done["origin"][:, None, 2:] + done["origin"][:, None, :2]
         low, high = mesh.min(1), mesh.max(1)
         grow = (high - low) * 0.33
         found.append((np.concatenate([low - grow, high + grow], 1), path))

@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 
+from tracker.distill import archive
 from tracker.distill.corpus import KINDS, Corpus
 from tracker.distill.label import Labelled, files_under, is_video, label_file, save
+from tracker.distill.shelf import digest
 from tracker.distill.teacher import Teacher
 from tracker.errors import SourceError
 
@@ -32,16 +35,16 @@ def label_own(
     AssetError for a bad teacher, OutputError where `cache` cannot be written.
     """
     paths = files_under(path) if path.is_dir() else [path]
-    teacher = Teacher(teacher_path)
     videos = max(1, sum(map(is_video, paths)))
     each = max(1, (most - len(paths) + videos) // videos)
     parts, faces = [], 0
-    for number, file in enumerate(paths):
-        parts.append(_answers(file, teacher, cache, each))
-        faces += len(parts[-1].frame)
-        if progress:
-            progress(number + 1, len(paths), faces)
-    teacher.close()
+    with closing(Teacher(teacher_path)) as teacher:
+        asked = digest(teacher_path)
+        for number, file in enumerate(paths):
+            parts.append(_answers(file, teacher, asked, cache, each))
+            faces += len(parts[-1].frame)
+            if progress:
+                progress(number + 1, len(paths), faces)
     if faces < FEWEST_FACES:
         raise SourceError(
             f"the teacher found a face in only {faces} of the frames that were looked at in {path}; give footage with "
@@ -50,18 +53,18 @@ def label_own(
     return _corpus(paths, parts)
 
 
-def _answers(path: Path, teacher: Teacher, cache: Path, most: int) -> Labelled:
-    """The teacher's answers for one file, kept under a name that says which content they are for."""
+def _answers(path: Path, teacher: Teacher, asked: str, cache: Path, most: int) -> Labelled:
+    """The teacher's answers for one file, kept under a name that says which content they are for, and whose."""
     if not path.is_file():
         raise SourceError(f"no file {path}; give a video, or a folder of videos and images")
-    about = path.stat()
-    key = f"{path.resolve()} {about.st_size} {about.st_mtime_ns} {most}"
-    kept = cache / f"{path.stem}_{hashlib.sha256(key.encode()).hexdigest()[:12]}.npz"
+    source = digest(path)
+    key = hashlib.sha256(f"{source} {asked} {most}".encode()).hexdigest()[:12]
+    kept = cache / f"{path.stem}_{key}.npz"
     if kept.is_file():
-        with np.load(kept) as archive:
-            return Labelled(**{name: archive[name] for name in Labelled.__slots__})
+        remedy = "delete it and run the command again, which labels anew"
+        return Labelled(**archive.read(kept, remedy, Labelled.__slots__))
     done = label_file(path, teacher, most)
-    save(done, kept)
+    save(done, kept, source, asked)
     return done
 
 

@@ -182,7 +182,7 @@ def _tell(progress: Callable[[str], None]) -> Callable[[int, int, int], None]:
 def _start(path: Path | None, model: FaceModel) -> tuple[Student, str]:
     """The network to start from and its version."""
     if path is not None and path.suffix != ".onnx":
-        return averaged(path), "1.0"
+        return averaged(path, model), "1.0"
     net, stamps = thaw(path)
     trained_for = stamps.get("face_model", "")
     if trained_for != model.hash.hex():

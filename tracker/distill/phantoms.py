@@ -7,8 +7,6 @@ as patches with room to jitter. It never sees the evaluation data and trains not
 
 from __future__ import annotations
 
-import csv
-import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -19,10 +17,12 @@ import numpy as np
 
 from tracker.detect.detector import Detector
 from tracker.detect.roi import Roi
-from tracker.distill import augment
-from tracker.distill.corpus import aflw_truth, is_validation
-from tracker.distill.label import PATCH_PX
+from tracker.distill import archive, augment
+from tracker.distill.corpus import People, aflw_truth, is_validation
+from tracker.distill.label import PATCH_PX, is_video, mesh_px
 from tracker.distill.lookout import Lookout, agreed, besides
+from tracker.distill.shelf import Shelf
+from tracker.distill.whole import whole
 from tracker.errors import SettingsError, SourceError
 from tracker.face.model import FaceModel
 from tracker.kernels.backend import choose
@@ -45,8 +45,8 @@ LOOKS = 5
 SURELY_A_FACE = 0.6
 """The confidence of the teacher's own detector in a patch from which the patch is dropped."""
 FILE = "phantoms.npz"
-LABELS_OF = {"images": "images", "aflw_crops": "aflw"}
-"""Folder of training pictures -> folder of its labels in the cache."""
+KINDS = ("images", "aflw")
+"""Whose pictures are looked at: stills first, which show more besides the face."""
 # People's points end at the brows; the forehead is about a quarter of the height above them.
 _POINTS_GROWN = 0.25
 # In the crops of AFLW a face of about two thirds fills the middle, whether or not its points are seen.
@@ -157,9 +157,7 @@ def load_phantoms(cache: Path) -> np.ndarray | None:
     path = Path(cache) / FILE
     if not path.is_file():
         return None
-    with np.load(path) as archive:
-        patches: np.ndarray = archive["patches"]
-    return patches
+    return archive.read(path, "run `facewire distill phantoms` again", ("patches",))["patches"]
 
 
 def mine(
@@ -170,23 +168,25 @@ def mine(
 
     The file holds `patches` as `load_phantoms` gives them and `presence` float32 [N], what the shipped student says
     now. `progress(done, total, text)` after each picture. Raises SettingsError, SourceError for a folder without
-    training pictures, AssetError for a wrong model, BackendUnavailable without MediaPipe.
+    training pictures, AssetError for a wrong model, BackendUnavailable without MediaPipe, OutputError.
     """
     if count < 1 or not minutes > 0:
         raise SettingsError(f"count {count} in {minutes} minutes; give 1 or more phantoms and a time above 0")
     data, cache, rng = Path(data), Path(cache), np.random.default_rng(seed)
-    paths, points, eye = _pictures(data, rng), aflw_truth(data), Eye()
+    shelves = [Shelf.of(data, cache, kind) for kind in KINDS]
+    pictures, points, eye = _pictures(data, shelves, rng), aflw_truth(data), Eye()
     lookout, guard = Lookout(teacher), Lookout(teacher, (), SURELY_A_FACE)
     found: list[tuple[np.ndarray, float]] = []
     other, until = augment.texture(rng, PATCH_PX), time.monotonic() + 60 * minutes
-    for done, path in enumerate(paths, 1):
-        bare = _bare(path, points, cache, lookout)
+    for done, (path, shelf) in enumerate(pictures, 1):
+        crop = shelf is shelves[1]
+        bare = _bare(path, shelf.find(path), points.get(path.stem) if crop else None, lookout, crop)
         for picture in _looks(bare, rng, other):
             # What all looks at the whole picture overlooked, one at the patch may still recognise.
             found += [seen for seen in _fallen_for(picture, eye, rng) if not len(guard(seen[0]))]
         other = _window(cover(bare, rng, other), rng, PATCH_PX)
         if progress:
-            progress(done, len(paths), f"{len(found)} phantoms")
+            progress(done, len(pictures), f"{len(found)} phantoms")
         if len(found) >= count or time.monotonic() > until:
             break
     lookout.close()
@@ -198,51 +198,39 @@ def mine(
 def _save(path: Path, found: list[tuple[np.ndarray, float]]) -> None:
     """Whole or not at all, hardest first."""
     found = sorted(found, key=lambda seen: -seen[1])
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(f".{os.getpid()}.part")
-    try:
-        with part.open("wb") as stream:
-            np.savez(
-                stream, patches=np.array([patch for patch, _ in found], np.uint8).reshape(-1, PATCH_PX, PATCH_PX, 3),
-                presence=np.array([presence for _, presence in found], np.float32),
-            )  # fmt: skip
-        part.replace(path)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise SourceError(f"cannot write {path} ({error.strerror}); give a cache folder with room for it") from error
+    with whole(path) as part, part.open("wb") as stream:
+        np.savez(
+            stream, patches=np.array([patch for patch, _ in found], np.uint8).reshape(-1, PATCH_PX, PATCH_PX, 3),
+            presence=np.array([presence for _, presence in found], np.float32),
+        )  # fmt: skip
 
 
-def _pictures(data: Path, rng: Rng) -> list[Path]:
-    """Training stills, then AFLW's crops, each shuffled, without the people who are kept for validation."""
-    manifest: dict[str, str] = {}
-    if (data / "manifest.csv").is_file():
-        with (data / "manifest.csv").open(newline="") as stream:
-            manifest = {row["file"]: row["identity"] for row in csv.DictReader(stream)}
-    chosen: list[Path] = []
-    for name in LABELS_OF:  # stills first: they show more besides the face
-        paths = sorted((data / "train" / name).glob("*.jpg"))
-        taught = [p for p in paths if not is_validation(manifest.get(p.relative_to(data).as_posix(), "") or p.stem)]
-        chosen += [taught[index] for index in rng.permutation(len(taught))]
+def _pictures(data: Path, shelves: list[Shelf], rng: Rng) -> list[tuple[Path, Shelf]]:
+    """The pictures of each shelf, shuffled, without the people who are kept for validation."""
+    people = People(data)
+    chosen: list[tuple[Path, Shelf]] = []
+    for shelf in shelves:
+        taught = [path for path in shelf.files if not is_video(path) and not is_validation(people.name(path))]
+        chosen += [(taught[index], shelf) for index in rng.permutation(len(taught))]
     if not chosen:
         raise SourceError(f"{data} holds no training pictures; give a folder with train/images or train/aflw_crops")
     return chosen
 
 
-def _bare(path: Path, points: dict[str, np.ndarray], cache: Path, lookout: Lookout) -> Bare:
+def _bare(path: Path, label: Path | None, points: np.ndarray | None, lookout: Lookout, crop: bool) -> Bare:
+    """`crop` is one of AFLW's."""
     image = cv2.imread(str(path))
     if image is None:
         raise SourceError(f"{path} is not an image that can be read; give JPEG or PNG")
     rgb = np.ascontiguousarray(image[:, :, ::-1])
     faces = [np.zeros((0, 4))]
-    label = cache / "labels" / LABELS_OF[path.parent.name] / f"{path.stem}.npz"
-    if label.is_file():
-        with np.load(label) as done:
-            mesh = done["landmarks"][:, :, :2] * done["origin"][:, None, 2:] + done["origin"][:, None, :2]
+    if label is not None:
+        mesh = mesh_px(label)
         faces.append(np.concatenate([mesh.min(1), mesh.max(1)], 1))
-    if path.parent.name == "aflw_crops":
+    if crop:
         faces.append(np.array(_AFLW_FACE)[None] * np.tile(rgb.shape[1::-1], 2))
-    if path.stem in points and np.isfinite(points[path.stem]).any():
-        low, high = np.nanmin(points[path.stem], 0), np.nanmax(points[path.stem], 0)
+    if points is not None and np.isfinite(points).any():
+        low, high = np.nanmin(points, 0), np.nanmax(points, 0)
         grow = _POINTS_GROWN * float((high - low).max())
         faces.append(np.concatenate([low - grow, high + grow])[None])
     return Bare(rgb, besides(np.concatenate(faces), agreed(lookout(rgb), 1)))

@@ -12,8 +12,10 @@ import numpy as np
 
 from tracker.distill.albedo import learn_albedo
 from tracker.distill.corpus import KINDS, Corpus
+from tracker.distill.current import GEOMETRY
 from tracker.distill.mesh import triangulate, unwrap, vertex_colour
 from tracker.distill.morphable import Learned, learn, residual_share
+from tracker.errors import SourceError
 from tracker.face.model import FaceModel, save
 from tracker.face.pose import exp_so3
 from tracker.regress.outputs import IDENTITIES
@@ -24,8 +26,6 @@ VERSION = "2.0"
 MEAN_LOOKS_DOWN_DEG = 3.6
 EVERY = 2
 COLOUR_PEOPLE = 600
-GEOMETRY = ("mean_mm", "identity_mm", "expression_mm", "triangles", "uv", "mirror_index")
-"""What a network is trained through."""
 
 
 def build_model(corpus: Corpus, path: Path, geometry: Path | None = None) -> dict[str, float]:
@@ -33,7 +33,8 @@ def build_model(corpus: Corpus, path: Path, geometry: Path | None = None) -> dic
 
     With `geometry`, a face model's file, only colours are learned: every other array is written as it is there, so that
     a network trained through it goes on meaning the same. The hash changes all the same, and the network has to be
-    exported again to be stamped with it. Raises AssetError for a `geometry` that is no face model.
+    exported again to be stamped with it. Raises AssetError for a `geometry` that is no face model, SourceError where
+    too few people are labelled.
     """
     if geometry is None:
         _learn_geometry(corpus, path)
@@ -55,7 +56,14 @@ def _teachable(corpus: Corpus) -> np.ndarray:
 def _learn_geometry(corpus: Corpus, path: Path) -> None:
     chosen = np.flatnonzero(_teachable(corpus) & ~corpus.validation)[::EVERY]
     straight = exp_so3(np.array([np.radians(MEAN_LOOKS_DOWN_DEG), 0, 0])).T
-    _write(path, learn(*_rows(corpus, chosen), IDENTITIES, straight), corpus, chosen)
+    learned = learn(*_rows(corpus, chosen), IDENTITIES, straight)
+    if len(learned.identity_mm) < IDENTITIES:
+        people = len(np.unique(corpus.person[chosen]))
+        raise SourceError(
+            f"{people} people are too few for a face model: they differ in {len(learned.identity_mm)} ways, not "
+            f"{IDENTITIES}; label more, or leave this step out: the networks are then trained through the shipped model"
+        )
+    _write(path, learned, corpus, chosen)
 
 
 def _rows(corpus: Corpus, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tracker.distill import archive
 from tracker.distill.label import PATCH_PX
 from tracker.distill.whole import whole, writing
 from tracker.errors import SourceError
@@ -23,12 +24,11 @@ class Shard:
     """The labels say how many faces there are."""
 
     def __init__(self, folder: Path) -> None:
-        """Raises SourceError where fewer patches than labels are there."""
+        """Raises SourceError where fewer patches than labels are there, AssetError for labels that are damaged."""
         self.folder, self._raw, self._path = folder, folder / "patches.raw", folder / "labels.npz"
         self._labels: dict[str, np.ndarray] = {}
         if self._path.is_file():
-            with np.load(self._path) as archive:
-                self._labels = {name: archive[name] for name in archive}
+            self._labels = archive.read(self._path, f"delete {folder} and run the step again, which makes it anew")
         have = self._raw.stat().st_size // BYTES_OF_PATCH if self._raw.is_file() else 0
         if have < len(self):
             raise SourceError(f"{self._raw} holds {have} faces, {len(self)} are labelled; delete the folder")

@@ -18,6 +18,7 @@ import numpy as np
 from tracker.distill import acting, augment
 from tracker.distill.corpus import SYNTHETIC
 from tracker.distill.correspond import Points, points_of
+from tracker.distill.current import current_model
 from tracker.distill.ict import Ict
 from tracker.distill.label import PATCH_OF_BOX, PATCH_PX
 from tracker.distill.lessons import background_patches
@@ -39,7 +40,6 @@ VALIDATION_SHARE = 0.08
 PHOTO_SHARE = 0.5
 FACE_MM = 190.0
 NEAREST_MM, FURTHEST_MM = 260.0, 4000.0
-TEACHER = Path("teacher/face_landmarker.task")
 
 Rng = np.random.Generator
 Moment = tuple[np.ndarray, np.ndarray]
@@ -73,10 +73,13 @@ class Face:
 class Stage:
     """Shows people: the studio, where the 478 points lie, and backgrounds."""
 
-    def __init__(self, studio: Studio, points: Points, backgrounds: np.ndarray) -> None:
-        """`backgrounds` uint8 [N, S, S, 3] without faces."""
+    def __init__(
+        self, studio: Studio, points: Points, backgrounds: np.ndarray, model: FaceModel | None = None
+    ) -> None:  # fmt: skip
+        """`backgrounds` uint8 [N, S, S, 3] without faces; poses are those of `model`'s head, the shipped one's by
+        default."""
         self.studio, self.points, self._backgrounds = studio, points, backgrounds
-        model = FaceModel.load()
+        model = model or FaceModel.load()
         fixed = [k for k in range(topology.RIGHT_IRIS[0])]
         neutral = points.on(studio.ict.neutral_mm)
         _, rotation, _ = similarity(model.mean_mm[None, fixed].astype(np.float64), neutral[fixed].astype(np.float64))
@@ -204,25 +207,25 @@ def moments(stage: Stage, seed: int, number: int) -> list[Face]:
     return [stage.patch(person, rng) for _ in range(MOMENTS)]
 
 
-def open_stage(cache: Path, data: Path, seed: int, ict: Path | None, progress: Callable[[str], None]) -> Stage:
-    """The studio on `data/ict`, or on another folder or file, and backgrounds from what is labelled in `cache`."""
-    studio = Studio(Ict.load(data / "ict" if ict is None else ict))
-    points = points_of(cache, studio, data / TEACHER, progress)
-    return Stage(studio, points, background_patches(data, cache, seed))
+def open_stage(cache: Path, data: Path, teacher: Path, seed: int, progress: Callable[[str], None]) -> Stage:
+    """The studio on `data/ict`, and backgrounds from what is labelled in `cache`."""
+    studio = Studio(Ict.load(data / "ict"))
+    points = points_of(cache, studio, teacher, progress)
+    return Stage(studio, points, background_patches(data, cache, seed), current_model(cache))
 
 
 def synthesize(
-    cache: Path, data: Path, count: int = 46_000, seed: int = 0, progress: Callable[[str], None] = print,
-    ict: Path | None = None,
+    cache: Path, data: Path, teacher: Path, count: int = 46_000, seed: int = 0, progress: Callable[[str], None] = print
 ) -> Path:  # fmt: skip
     """Fill `cache/synthetic` up to `count` faces; returns the folder.
 
-    `data` holds `ict/`, `teacher/` and, for backgrounds, `train/images`. Raises SettingsError for a count that is no
-    multiple of `MOMENTS`, AssetError without the ICT model, SourceError for a damaged shard.
+    `data` holds `ict/` and, for backgrounds, `train/images`; `teacher` says once where its points lie on the head.
+    Raises SettingsError for a count that is no multiple of `MOMENTS`, AssetError without the ICT model or the teacher,
+    SourceError and AssetError for a damaged shard.
     """
     if count < MOMENTS or count % MOMENTS:
         raise SettingsError(f"count {count} is no positive multiple of {MOMENTS} faces, a person's share; say 46000")
-    stage, shard = open_stage(cache, data, seed, ict, progress), Shard(cache / FOLDER)
+    stage, shard = open_stage(cache, data, teacher, seed, progress), Shard(cache / FOLDER)
     while len(shard) < count:
         first = len(shard) // MOMENTS
         people = range(first, min(first + CHUNK_PEOPLE, count // MOMENTS))

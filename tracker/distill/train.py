@@ -1,4 +1,4 @@
-"""Train the student: draw lessons in another process, step, average the weights, keep a checkpoint.
+"""Train the student: lessons in, steps, averaged weights out, kept in a checkpoint.
 
 Given a corpus and the face model it trains for a number of minutes (the learning rate follows the clock, so that a
 slow machine still finishes its schedule) and returns the averaged network. It can be cut and resumed.
@@ -7,29 +7,26 @@ slow machine still finishes its schedule) and returns the averaged network. It c
 from __future__ import annotations
 
 import math
-import multiprocessing
 import os
-import time
 import zlib
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
-from pickle import UnpicklingError
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from tracker.distill import lifeline
+from tracker.distill import archive, checkpoint
 from tracker.distill.corpus import Corpus, load
+from tracker.distill.current import current_model
 from tracker.distill.lessons import Batch, Lessons, Poses, fit_poses, known_poses
+from tracker.distill.loop import drawing, fold_average, keep_on
 from tracker.distill.losses import Objective, Terms, Truth, region_of_vertices
 from tracker.distill.muon import Muon
 from tracker.distill.photometric import Photometric
 from tracker.distill.student import Decoder, Student
 from tracker.distill.whole import whole
-from tracker.errors import AssetError
 from tracker.face.model import FaceModel
 
 
@@ -54,20 +51,12 @@ def poses_of(cache: Path, corpus: Corpus, model: FaceModel) -> Poses:
     labels = zlib.crc32(corpus.landmarks[::61].tobytes(), len(corpus))
     path = cache / f"poses_{model.hash.hex()}_{labels:08x}.npz"
     if path.is_file():
-        with np.load(path) as done:
-            return Poses(**{field.name: done[field.name] for field in fields(Poses)})
+        remedy = "delete it; the next step that needs it makes it anew"
+        return Poses(**archive.read(path, remedy, [field.name for field in fields(Poses)]))
     poses = known_poses(cache, corpus, fit_poses(corpus, model))
     with whole(path) as part, part.open("wb") as stream:
         np.savez(stream, **{field.name: getattr(poses, field.name) for field in fields(Poses)})
     return poses
-
-
-def _draw(queue: multiprocessing.Queue, lessons: Lessons, size: int, seed: int) -> None:
-    lifeline.hold()
-    torch.set_num_threads(1)
-    lessons.rng = np.random.default_rng(seed)
-    while True:
-        queue.put(lessons.batch(size))
 
 
 def _truth(batch: Batch, device: torch.device) -> tuple[Tensor, Truth]:
@@ -81,7 +70,7 @@ class Run:
 
     def __init__(self, model: FaceModel, score_std: np.ndarray, settings: TrainSettings) -> None:
         torch.manual_seed(settings.seed)
-        self.settings = settings
+        self.settings, self.model = settings, model
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.net = Student().to(self.device)
         self.average = Student().to(self.device)
@@ -122,30 +111,21 @@ class Run:
         for optimiser in self.optimisers:
             optimiser.step()
         self.steps += 1
-        self._fold_average()
+        fold_average(self.average, self.net, min(self.settings.average_decay, 1 - 1 / (self.steps + 1)))
         return {name: float(part.detach()) for name, part in parts.items()}
-
-    @torch.no_grad()
-    def _fold_average(self) -> None:
-        decay = min(self.settings.average_decay, 1 - 1 / (self.steps + 1))
-        for mean, now in zip(self.average.state_dict().values(), self.net.state_dict().values(), strict=True):
-            if mean.dtype.is_floating_point:
-                mean.lerp_(now, 1 - decay)
-            else:
-                mean.copy_(now)
 
     def save(self, path: Path) -> None:
         """Whole or not at all."""
-        with whole(path) as part:
-            torch.save({
-                "net": self.net.state_dict(), "average": self.average.state_dict(), "seconds": self.seconds,
-                "optimisers": [optimiser.state_dict() for optimiser in self.optimisers], "steps": self.steps,
-            }, part)  # fmt: skip
+        checkpoint.save(path, {
+            "net": self.net.state_dict(), "average": self.average.state_dict(), "seconds": self.seconds,
+            "optimisers": [optimiser.state_dict() for optimiser in self.optimisers], "steps": self.steps,
+            **checkpoint.stamps(self.model),
+        })  # fmt: skip
 
     def resume(self, path: Path) -> None:
-        """Take up a checkpoint. Raises AssetError for one of another layout."""
-        with _readable(path):
-            state = torch.load(path, map_location=self.device, weights_only=True)
+        """Take up a checkpoint. Raises AssetError for one of another layout or face model."""
+        with checkpoint.opened(path, self.device) as state:
+            checkpoint.check_model(path, state, self.model)
             self.net.load_state_dict(state["net"])
             self.average.load_state_dict(state["average"])
             for optimiser, saved in zip(self.optimisers, state["optimisers"], strict=True):
@@ -157,21 +137,25 @@ def train(
     cache: Path, data: Path, settings: TrainSettings = TrainSettings(), *, open_only: bool = False,
     progress: Callable[[str], None] = print,
 ) -> Path:  # fmt: skip
-    """Train from the packed corpus in `cache`; returns the checkpoint `cache/student.pt`, resumed if it is there."""
-    model = FaceModel.load()
+    """Train from the packed corpus in `cache`; returns the checkpoint, see `student_path`, resumed if it is there."""
+    model = current_model(cache)
     corpus = load(cache, open_only=open_only, made=True)
     # What is open is the corpus' rows: the stills and points beside it are research material.
     beside = None if open_only else data
     lessons = Lessons(corpus, poses_of(cache, corpus, model), model, beside, cache, settings.seed)
     run = Run(model, score_std(corpus), settings)
-    path = cache / ("student_open.pt" if open_only else "student.pt")
+    path = student_path(cache, open_only)
     if path.is_file():
         run.resume(path)
         progress(f"resuming at step {run.steps}")
-    with drawing(lessons, settings.batch, settings.seed + 1000 + run.steps) as queue:
-        _loop(run, queue, path, progress)
-    run.save(path)
+    with drawing(lessons, settings.batch, settings.seed + 1000 + run.steps) as draw:
+        keep_on(run, draw, path, progress)
     return path
+
+
+def student_path(cache: Path, open_only: bool) -> Path:
+    """The checkpoint of the student, or of the one that sees openly licensed rows only."""
+    return cache / ("student_open.pt" if open_only else "student.pt")
 
 
 def score_std(corpus: Corpus) -> np.ndarray:
@@ -181,65 +165,14 @@ def score_std(corpus: Corpus) -> np.ndarray:
     return std
 
 
-@contextmanager
-def drawing(lessons: Lessons, size: int, seed: int) -> Iterator[multiprocessing.Queue]:
-    """Batches of `size` rows, drawn ahead in other processes: one, or where a GPU does the steps, as many as there are
-    cores to spare."""
-    import cv2
-
-    # A fork does not take OpenCV's threads along, and the child would wait for them for ever: end them first.
-    cv2.setNumThreads(1)
-    context = multiprocessing.get_context("fork")
-    count = max(1, (os.cpu_count() or 1) - 2) if torch.cuda.is_available() else 1
-    queue: multiprocessing.Queue = context.Queue(4 * count)
-    drawers = [
-        context.Process(target=_draw, args=(queue, lessons, size, seed + 7919 * k), daemon=True) for k in range(count)
-    ]
-    for drawer in drawers:
-        drawer.start()
-    try:
-        yield queue
-    finally:
-        for drawer in drawers:
-            drawer.kill()
-
-
-def _loop(run: Run, queue: multiprocessing.Queue, path: Path, progress: Callable[[str], None]) -> None:
-    mean: dict[str, float] = {}
-    saved = run.seconds
-    run.net.train()
-    while run.seconds < run.settings.minutes * 60:
-        started = time.monotonic()
-        parts = run.step(queue.get())
-        run.seconds += time.monotonic() - started
-        for name, value in parts.items():
-            mean[name] = mean.get(name, value) * 0.98 + value * 0.02
-        if run.steps % 100 == 0:
-            shown = " ".join(f"{name} {value:.3f}" for name, value in mean.items())
-            progress(f"step {run.steps} {run.seconds / 60:.1f} of {run.settings.minutes:.0f} min  {shown}")
-        if run.seconds - saved > run.settings.checkpoint_minutes * 60:
-            run.save(path)
-            saved = run.seconds
-
-
-def averaged(path: Path) -> Student:
-    """The averaged network of a checkpoint, in evaluation mode."""
+def averaged(path: Path, model: FaceModel | None = None) -> Student:
+    """The averaged network of a checkpoint, in evaluation mode; with `model`, only one trained through that."""
     net = Student()
-    with _readable(path):
-        net.load_state_dict(torch.load(path, map_location="cpu", weights_only=True)["average"])
+    with checkpoint.opened(path) as state:
+        if model is not None:
+            checkpoint.check_model(path, state, model)
+        net.load_state_dict(state["average"])
     return net.eval()
-
-
-@contextmanager
-def _readable(path: Path) -> Iterator[None]:
-    """What goes wrong when a checkpoint is read, as AssetError."""
-    try:
-        yield
-    except (OSError, RuntimeError, KeyError, ValueError, EOFError, UnpicklingError) as error:
-        reason = " ".join(str(error).split())[:120]
-        raise AssetError(
-            f"{path} is no checkpoint of this version ({reason}); move it away to train anew, or give another"
-        ) from error
 
 
 def threads(count: int | None = None) -> None:

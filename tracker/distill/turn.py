@@ -16,12 +16,12 @@ import numpy as np
 
 from tracker.distill.bust import Frame, angles_of, drawn_out, mould, rotation_of, shown, turned, without
 from tracker.distill.corpus import TURNED, Corpus, load
+from tracker.distill.current import current_model
 from tracker.distill.label import PATCH_PX
 from tracker.distill.lessons import Poses
 from tracker.distill.shard import Shard
 from tracker.distill.train import poses_of
 from tracker.errors import SettingsError, SourceError
-from tracker.face.model import FaceModel
 
 FOLDER = "turned"
 CHUNK_PAIRS = 250
@@ -60,7 +60,7 @@ def turn_faces(
     """
     if count < 2 or count % 2:
         raise SettingsError(f"count {count} is not a positive even number of faces; they come in pairs, say 10000")
-    model = FaceModel.load()
+    model = current_model(cache)
     corpus = load(cache, in_memory=False)
     sources = sources_of(corpus, poses_of(cache, corpus, model))
     frame, shard = Frame(model), Shard(cache / FOLDER)
