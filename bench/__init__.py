@@ -26,7 +26,9 @@ and, where there is more to do or to say than that:
                         suite: clips | aflw2000 | w300 | synthetic | all, or repeatability, which asks about training
                         clips; its result in results/repeatability.json lists the teacher's poor shapes
     detector.Settings(data, teacher, frames_per_bin=200, faceless=1000, cache=None, dump=None)
-    kernels.Settings(name=None, backend="auto", repeats=100)
+    kernels.Settings(name=None, backend="auto", repeats=100, peers=False)
+                        status(result) is the command's exit code, for `gpu` as well
+    gpu.Settings(clip=None, batch=1024, frames=120, repeats=300, gates_only=False, nvdiffrast=False)
 
 `tracker.bench.report.emit(name, text, result, out=None)` prints the tables and then the one JSON line (with the
 machine and the versions), and only then writes the same JSON to `out` where one is given:

@@ -163,7 +163,17 @@ def _repeatability(result: dict[str, Any]) -> list[Row]:
 def _refine(result: dict[str, Any]) -> list[Row]:
     alone, one = result["rows"][:2]
     what = f"{result['sequences']} rendered people who move: error of 478 landmarks, of the inter-ocular distance"
-    return [(what, f"{percent(one['error'])} ({percent(alone['error'])} without the refining step)", "")]
+    rows = [(what, f"{percent(one['error'])} ({percent(alone['error'])} without the refining step)", "")]
+    return [*rows, *_bars(result.get("bars", []))]
+
+
+def _bars(bars: list[dict[str, Any]]) -> list[Row]:
+    """Each with the bar it is held to; one whose answer was wrong has no row."""
+    return [
+        (f"{bar['what']}, hot, on one thread, p50 (bar: {bar['target_ns'] / 1e3:g} us)",
+         f"{bar['spread']['p50_ns'] / 1e3:.0f} us", "")
+        for bar in bars if bar["spread"]
+    ]  # fmt: skip
 
 
 def _detector(result: dict[str, Any]) -> list[Row]:
@@ -222,6 +232,7 @@ _ROWS: dict[str, tuple[str, Callable[[dict[str, Any]], list[Row]]]] = {
     "repeatability": ("accuracy", _repeatability),
     "synthetic": ("accuracy", _synthetic),
     "refine": ("refine", _refine),
+    "kernels": ("kernels", lambda result: _bars(result["bars"])),
     "smoothing": ("smoothing", _smoothing),
     "detector": ("detector", _detector),
 }

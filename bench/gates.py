@@ -1,5 +1,5 @@
-"""What has to hold before a speed of a device counts: its pictures are numba's, its network the shipped one's, its
-faces the processor's.
+"""What has to hold before a speed of a device counts: its kernels answer as numba's, its network is the shipped one's,
+its faces are the processor's.
 
 Given where tensors lie it compares, on meshes made up here and on the bundled clip, and says for each gate how far
 apart the two were and how far they may be. It times nothing.
@@ -9,23 +9,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 from typing import Any, Literal
 
 import numpy as np
 import torch
 
+from tracker.bench.cases import Cases, cases_of
+from tracker.bench.looks import CLIP
+from tracker.bench.places import Place
 from tracker.device.faces import DeviceFaces
 from tracker.device.network import Student
+from tracker.errors import BackendUnavailable
 from tracker.face.topology import LEFT_EYE_RING, RIGHT_EYE_RING
-from tracker.kernels.backend import operator
+from tracker.kernels.backend import device_columns, operator
 from tracker.kernels.rasterize.cases import Case
 from tracker.pipeline import Pipeline, build_pipeline
 from tracker.regress.outputs import CROP_PX, SLICES
 from tracker.source import SourceSettings, frame_from_image, open_source
 
 Decode = Literal["cpu", "cuda"]
-CLIP = str(files("tracker.assets").joinpath("demo.mp4"))
 LARGEST_BATCHES = (1, 2, 7, 64, 1024, 4096)
 STUDENT_PX, STUDENT_COEFFICIENTS = 0.2, 0.01
 """Root mean square of guides in a crop of 128 px, and of expression: rounding activations to bytes, which only the
@@ -64,6 +66,38 @@ def pictures_gate(rasterize: Any, device: torch.device, batches: Sequence[int], 
                  for one, wanted in zip(found, (ids, depth), strict=True)]  # fmt: skip
         text = f"{wrong[0]} ids and {wrong[1]} depths of {ids.size} differ; none may"
         yield Gate(f"rasterize equals numba to the bit, batch {batch}", not any(wrong), text)
+
+
+def operator_gate(
+    row: str, place: Place, found: Callable[..., object] | None = None, which: Sequence[Any] | None = None
+) -> Gate:  # fmt: skip
+    """A row's device column, or what is given in its stead, against numba on the cases that its tests and its timing
+    have, or on some; against the reference where numba has none. Within the tolerance that the cases state."""
+    (column,), cases = device_columns(row), cases_of(row)
+    call, (base, name) = found or operator(row, column)[0], base_of(row)
+    which = cases.for_device() if which is None else which
+    among = f"the worst of {len(which)} cases" if len(which) > 1 else "the one case"
+    apart, where = worst(cases, which, call, base, place)
+    return Gate(
+        f"{row} on {column} answers as {name}", apart <= cases.tolerance,
+        f"largest difference {apart:.1e} of {cases.tolerance:g} ({where}, {among})",
+    )  # fmt: skip
+
+
+def base_of(row: str) -> tuple[Callable[..., object], str]:
+    """What a device is held against, and its name."""
+    try:
+        return operator(row, "numba")[0], "numba's"
+    except BackendUnavailable:
+        return operator(row, "reference")[0], "the reference"
+
+
+def worst(
+    cases: Cases, which: Sequence[Any], call: Callable[..., object], base: Callable[..., object], place: Place
+) -> tuple[float, str]:  # fmt: skip
+    """The largest difference over the cases, and in which; one that is no number is the worst of all."""
+    found = [(cases.compared(case, call, base, place.there, place.back)[0], str(case.name)) for case in which]
+    return max(((np.inf if np.isnan(apart) else apart, name) for apart, name in found), key=lambda one: one[0])
 
 
 def student_gate(device: torch.device, frames: int) -> Gate:

@@ -6,23 +6,28 @@ else that it was not measured, and why. With `--gates-only` it times nothing; th
     compute-sanitizer --tool memcheck facewire bench gpu --gates-only
     compute-sanitizer --tool racecheck facewire bench gpu --gates-only
 
-It measures nothing itself; see `gates`, `replay` and `ends`.
+Whatever breaks off on the way is a gate that failed, so that the rest is still measured and the line still written. It
+measures nothing itself; see `comparisons`, `replay`, `rasterizers` and `ends`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
-from tracker.bench.report import SPREAD_HEADERS, spread_cells, table
+from tracker.bench.rasterizers import Beside, peers_table
+from tracker.bench.report import SPREAD_HEADERS, said, spread_cells, table
 from tracker.device.readiness import cuda_device, missing_packages, why_not_cuda
 from tracker.errors import BackendUnavailable, SettingsError, SourceError
 
 if TYPE_CHECKING:
+    import torch
+
     from tracker.bench.ends import EndToEnd
     from tracker.bench.gates import Gate
+    from tracker.bench.measure import Spread
     from tracker.bench.replay import Timing
 
 OUT = Path("bench/results/gpu.json")
@@ -30,12 +35,14 @@ OUT = Path("bench/results/gpu.json")
 MEASURED, GATE_FAILED, NO_GPU = 0, 1, 3
 """Exit codes; 2 is a mistake in what was asked."""
 PICTURES = ("rasterize and shade by the batch", "forward and backward", "one render as a graph's replay")
-FRAMES = ("whole frames, p50 and p99, by the batch", "decoded on the GPU to received over ZeroMQ")
+FRAMES = (
+    "whole frames, p50 and p99, by the batch", "faces of several streams",
+    "decoded on the GPU to received over ZeroMQ",
+)  # fmt: skip
+OTHERS = ("other people's rasterizers",)
 """What needs a GPU."""
 SANITIZER = "compute-sanitizer --tool memcheck facewire bench gpu --gates-only"
-LONGEST_ERROR = 300
 Progress = Callable[[int, int, str], None]
-_Measured = TypeVar("_Measured")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +59,8 @@ class Settings:
     """Timed calls of each."""
     gates_only: bool = False
     """Only compare; what compute-sanitizer is run on."""
+    nvdiffrast: bool = False
+    """Time nvdiffrast as well, beside DRTK and PyTorch3D, where it is installed; its licence is for research only."""
 
     def __post_init__(self) -> None:
         if not 1 <= self.batch <= 4096:
@@ -70,75 +79,90 @@ class Result:
     """Operator of the frame -> what it runs on."""
     gates: tuple[Gate, ...]
     timings: tuple[Timing, ...]
+    peers: tuple[Beside, ...]
+    """Other people's rasterizers beside ours."""
     sent: EndToEnd | None
     not_measured: dict[str, str]
     """What -> why."""
 
     @property
     def passed(self) -> bool:
-        """Whether every gate was."""
+        """Whether every gate was, and nothing broke off or was lost."""
         return all(gate.passed for gate in self.gates)
 
 
 def measure(settings: Settings, progress: Progress | None = None) -> Result:
-    """Gates, then times. Raises BackendUnavailable without torch, onnx or triton: there is nothing to run at all."""
+    """Gates, then times; from then on a failure is part of the result. Raises SourceError for a clip that does not
+    open, BackendUnavailable without torch, onnx or triton: there is nothing to run at all."""
     say = progress or (lambda done, total, text: None)
+    if settings.clip is not None:
+        _open(settings.clip)
     absent = [name for name in missing_packages() if name != "cupy"]
     if absent:
         raise BackendUnavailable(f"bench gpu: without {', '.join(absent)}; pip install 'facewire[gpu]'")
-    reason = why_not_cuda()
-    return _without(settings, reason, say) if reason else _on_gpu(settings, say)
+    if reason := why_not_cuda():
+        return _without(settings, reason, say)
+    try:
+        device = cuda_device()
+    except Exception as error:  # a driver that lists a device and cannot start it
+        return _without(settings, said(error), say)
+    return _on_gpu(settings, device, say)
+
+
+def _open(clip: Path) -> None:
+    """Raises SourceError for what is missing, is no video, or holds no picture."""
+    from tracker.source import open_source
+
+    with open_source(str(clip)) as source:
+        if next(iter(source), None) is None:
+            raise SourceError(f"{clip} holds no picture; give a video with a face")
 
 
 def _without(settings: Settings, reason: str, say: Progress) -> Result:
     """The gates of a machine without a GPU."""
+    from tracker.bench.comparisons import Found, compare_here
+
+    found = Found(absent=dict.fromkeys((*PICTURES, *OTHERS, *FRAMES, "compute-sanitizer"), reason))
+    compare_here(settings.frames, found, say)
+    return Result(None, {}, tuple(found.gates), (), (), None, found.absent)
+
+
+def _on_gpu(settings: Settings, device: torch.device, say: Progress) -> Result:
     import torch
 
-    from tracker.bench.gates import faces_gate, student_gate, unseen_gate
-    from tracker.bench.interpreted import interpreted_gates
-    from tracker.device.faces import on_processor
-
-    say(0, 3, "student")
-    gates = [student_gate(torch.device("cpu"), min(settings.frames, 40))]
-    say(1, 3, "faces, in plain torch")
-    gates += [faces_gate(on_processor, min(settings.frames, 60)), unseen_gate(on_processor)]
-    say(2, 3, "kernels in Triton's interpreter")
-    gates += interpreted_gates()
-    return Result(None, {}, tuple(gates), (), None, dict.fromkeys((*PICTURES, *FRAMES, "compute-sanitizer"), reason))
-
-
-def _on_gpu(settings: Settings, say: Progress) -> Result:
-    import torch
-
-    from tracker.bench import gates, replay
+    from tracker.bench import comparisons, gates, rasterizers, replay, streams
+    from tracker.bench.comparisons import DRAWN, Found
     from tracker.bench.ends import end_to_end
     from tracker.device.face_frame import shared_on
     from tracker.device.faces import on_cuda
     from tracker.device.network import Student
     from tracker.device.operators import operators_for
     from tracker.face.model import FaceModel
-    from tracker.kernels.backend import device_columns, operator
+    from tracker.kernels.backend import operator
     from tracker.kernels.rasterize.cases import Case
     from tracker.refine.sharpen import RefineSettings
     from tracker.smooth.settings import SmoothSettings
 
-    device, backends = cuda_device(), {}
-    absent = {"compute-sanitizer": f"it runs this command: {SANITIZER}"}
+    name, backends, clip = torch.cuda.get_device_name(), dict[str, str](), settings.clip or gates.CLIP
+    found = Found(absent={"compute-sanitizer": f"it runs this command: {SANITIZER}"})
     say(0, 5, "gates")
-    kernels = {row: operator(row, "triton")[0] for row in ("rasterize", "shade", "shade_gradient")
-               if "triton" in device_columns(row)}  # fmt: skip
-    drawn = _tried("rasterize", lambda: gates.pictures_gate(kernels["rasterize"], device, gates.LARGEST_BATCHES))
-    seen = _tried("student", lambda: [gates.student_gate(device, settings.frames)])
-    seen += _tried("faces", lambda: [gates.faces_gate(on_cuda, settings.frames)])
-    seen += _tried("a face that is not seen", lambda: [gates.unseen_gate(on_cuda)])
-    try:
-        seen += _tried("faces on NVDEC's pictures", lambda: [gates.faces_gate(on_cuda, settings.frames, "cuda")])
-    except SourceError:
-        absent["faces on NVDEC's pictures"] = "NVDEC does not decode the bundled clip here"
+    comparisons.compare_pictures(device, found)
+    drawn = list(found.gates)
+    comparisons.compare_frames(device, settings.frames, found)
+    every = list(found.gates)
 
     def pictures() -> list[Timing]:
         head = Case("head", columns=70, rows=35, side_px=256, closed=True)
+        kernels = {row: operator(row, "triton")[0] for row in DRAWN}
         return replay.render_timings(kernels, head, settings.batch, settings.repeats, device)
+
+    def others() -> list[Beside]:
+        triton = operator("rasterize", "triton")[0]
+
+        def clock(call: Callable[[], object]) -> Spread:
+            return replay.time_queued(call, max(settings.repeats // 4, 1), device)
+
+        return rasterizers.beside_on(device, settings.batch, triton, clock, settings.nvdiffrast)
 
     def frames() -> list[Timing]:
         shared = shared_on(device, settings.batch, FaceModel.load(), Student(), RefineSettings(), SmoothSettings())
@@ -147,59 +171,30 @@ def _on_gpu(settings: Settings, say: Progress) -> Result:
         timings = replay.frame_timings(shared, batches, settings.batch, settings.repeats)
         return [*timings, replay.coast_timing(shared, settings.batch, settings.repeats)]
 
+    def together() -> list[Timing]:
+        return streams.stream_timings(device, clip, settings.frames)
+
     def ends() -> EndToEnd:
-        return end_to_end(settings.clip or gates.CLIP, on_cuda, "auto", settings.frames)
+        return end_to_end(clip, on_cuda, "auto", settings.frames)
 
-    timings: list[Timing] = []
-    sent = None
     if settings.gates_only:
-        absent |= dict.fromkeys((*PICTURES, *FRAMES), "only the gates were asked for")
-    else:
-        say(1, 5, "pictures")
-        timings += _after(drawn, PICTURES, pictures, absent) or []
-        say(3, 5, "frames")
-        timings += _after(seen, FRAMES[:1], frames, absent) or []
-        say(4, 5, "end to end")
-        sent = _after(seen, FRAMES[1:], ends, absent)
-    if timings and "shade_gradient" not in kernels:
-        absent["forward and backward"] = "shade_gradient has no triton column"
-    if sent and not sent.decoded_on_device:
-        absent["decoded on the GPU"] = "NVDEC did not open this clip, so the processor decoded it"
-    return Result(torch.cuda.get_device_name(), backends, (*drawn, *seen), tuple(timings), sent, absent)
-
-
-def _tried(name: str, call: Callable[[], Iterable[Gate]]) -> list[Gate]:
-    """Gates. One that breaks off, whatever a compiler or a driver raised, has failed, and the others still count.
-    Raises SourceError where a clip cannot be decoded as asked."""
-    from tracker.bench.gates import Gate
-
-    try:
-        return list(call())
-    except SourceError:
-        raise
-    except Exception as error:
-        return [Gate(name, False, _said(error))]
-
-
-def _after(
-    gates: list[Gate], parts: tuple[str, ...], call: Callable[[], _Measured], absent: dict[str, str]
-) -> _Measured | None:
-    """What `call` measures; None where a gate before it failed or it broke off, and `absent` says so of `parts`."""
-    failed = [gate.name for gate in gates if not gate.passed]
-    why = f"no speed counts where a gate failed: {failed[0]}" if failed else ""
-    try:
-        if not failed:
-            return call()
-    except Exception as error:
-        why = f"it broke off: {_said(error)}"
-    absent |= dict.fromkeys(parts, why)
-    return None
-
-
-def _said(error: Exception) -> str:
-    """On one line: compilers say much."""
-    text = " ".join(str(error).split())
-    return f"{type(error).__name__}: {text[:LONGEST_ERROR]}" + ("..." if len(text) > LONGEST_ERROR else "")
+        found.absent |= dict.fromkeys((*PICTURES, *OTHERS, *FRAMES), "only the gates were asked for")
+        return Result(name, backends, tuple(found.gates), (), (), None, found.absent)
+    say(1, 5, "pictures")
+    timings = found.after(drawn, PICTURES, pictures) or []
+    say(2, 5, OTHERS[0])
+    peers = found.after(drawn, OTHERS, others) or []
+    say(3, 5, "frames")
+    timings += found.after(every, FRAMES[:1], frames) or []
+    timings += found.after(every, FRAMES[1:2], together) or []
+    say(4, 5, "end to end")
+    sent = found.after(every, FRAMES[2:], ends)
+    if sent:
+        lost = gates.Gate("every message is received", not sent.lost, f"{sent.lost} of {sent.frames} lost; none may be")
+        found.gates.append(lost)
+        if not sent.decoded_on_device:
+            found.absent["decoded on the GPU"] = "NVDEC did not open this clip, so the processor decoded it"
+    return Result(name, backends, tuple(found.gates), tuple(timings), tuple(peers), sent, found.absent)
 
 
 def report(result: Result) -> str:
@@ -213,6 +208,8 @@ def report(result: Result) -> str:
             for one in result.timings
         ]  # fmt: skip
         parts.append(table(("what", "batch", "p50 us", "p99 us", "a second", "target", "reached"), rows))
+    if result.peers:
+        parts.append(peers_table(result.peers))
     if result.sent:
         sent = result.sent
         head = f"{sent.clip}, {sent.width_px} x {sent.height_px}, decoded on {_place(sent)}"

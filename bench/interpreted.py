@@ -1,8 +1,8 @@
 """Triton's kernels in its interpreter, in a process of their own: the correctness gates of a machine without a GPU.
 
 Triton reads how it is to run when it is loaded, so a fresh process says so first and loads it then. There it compares
-`rasterize` with numba's to the bit, and a whole frame on the interpreted kernels with the same frame without them. Some
-ten thousand times slower than a GPU, hence small.
+`rasterize` with numba's to the bit, the other kernels with numba's on a small one of their cases, and a whole
+frame on the interpreted kernels with the same frame without them. Some ten thousand times slower than a GPU: so small.
 """
 
 from __future__ import annotations
@@ -17,6 +17,12 @@ if TYPE_CHECKING:
     from tracker.bench.gates import Gate
 
 BATCHES = (1, 3)
+ROWS = {
+    "morph": "faces_from_their_own", "project": "faces_before_a_plane", "normals": "lonely", "halve": "grey_faces",
+    "relight": "batch", "shade": "ball", "shade_gradient": "larger_than_the_picture",
+}  # fmt: skip
+"""Triton's other columns, each with the case that is compared; but for `linearize`, whose rows the solver wants on a
+CUDA device."""
 WIDER = 16
 FRAME_TOLERANCE = 2e-3
 """Of every number that a frame answers, in its own unit, on one crop of the bundled clip."""
@@ -32,19 +38,24 @@ def _gates() -> list[Gate]:
     os.environ["TRITON_INTERPRET"] = "1"
     import torch
 
-    from tracker.bench.gates import pictures_gate
+    from tracker.bench.cases import cases_of
+    from tracker.bench.gates import operator_gate, pictures_gate
+    from tracker.bench.places import on_torch
     from tracker.kernels.rasterize import Rasterize
     from tracker.kernels.rasterize._triton import Raster
 
     torch.set_num_threads(1)
     _widen()
     wide = Rasterize(Raster(triangles=128))
-    return [*pictures_gate(wide, torch.device("cpu"), BATCHES, side_px=24), _frame_gate(wide)]
+    here = torch.device("cpu")
+    gates = [*pictures_gate(wide, here, BATCHES, side_px=24)]
+    gates += [operator_gate(row, on_torch(here), which=cases_of(row).named(name)) for row, name in ROWS.items()]
+    return [*gates, _frame_gate(wide)]
 
 
 def _widen() -> None:
     """Much in a program, because the interpreter pays for programs; results do not depend on it."""
-    for row in ("morph", "project", "normals", "halve", "relight", "shade"):
+    for row in ROWS:
         module = import_module(f"tracker.kernels.{row}._triton")
         for name in ("NUMBERS", "VERTICES", "PIXELS", "BYTES"):
             if hasattr(module, name):
@@ -89,17 +100,10 @@ def _look(frame: Any) -> None:
     """The bundled clip's first face, its crop and its square."""
     import torch
 
-    from tracker.bench.gates import CLIP
+    from tracker.bench.looks import look
     from tracker.device.row import ask
-    from tracker.pipeline import build_pipeline
-    from tracker.source import open_source
 
-    pipeline = build_pipeline()
-    with open_source(CLIP) as source:
-        for picture in source:
-            squares = [track.roi for track in pipeline.finder.tracks]
-            if pipeline.track(picture) and squares:
-                break
-    frame.crops.copy_(torch.from_numpy(pipeline.regressor.network.input[:1]))
+    at = look()
+    frame.crops.copy_(torch.from_numpy(at.pipeline.regressor.network.input[:1]))
     for place in range(2):
-        ask(frame.asked.numpy()[place], squares[0], pipeline.camera_for(picture), place, (0.0, 1.0, 1.0, 0.0), 0.5)
+        ask(frame.asked.numpy()[place], at.roi, at.camera, place, (0.0, 1.0, 1.0, 0.0), 0.5)

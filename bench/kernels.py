@@ -1,54 +1,32 @@
-"""`facewire bench kernels [NAME]`: every operator's backends on the operator's own cases.
+"""`facewire bench kernels [NAME]`: every operator's backends on the operator's own cases, compared first, then timed.
 
-Given the table of backends it times reference and numba, and Triton or CuPy where there is a GPU, on the same
-arguments and compares what they fill in: a speed counts only beside the tolerance it was reached within, and beside
-how long copying as many bytes takes in the same place. It knows no operator but by its row and its cases.
+Given the table of backends it compares numba, and Triton or CuPy where there is a GPU, with the reference on the same
+arguments; only what agrees is timed, beside the reference and beside how long copying as many bytes takes in the same
+place. What could not be compared is listed with the reason. It knows no operator but by its row and its cases.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
-from importlib import import_module
 from typing import Any, Literal
 
-import numpy as np
-
+from tracker.bench.bars import Bar, bars_table, picture_bars
+from tracker.bench.cases import ROWS, cases_of
 from tracker.bench.measure import Spread
-from tracker.bench.places import bytes_of, on_the_clock, place_of
-from tracker.bench.report import percent, table
-from tracker.errors import BackendUnavailable, SettingsError
+from tracker.bench.places import on_the_clock, place_of
+from tracker.bench.rasterizers import Beside, beside_here, peers_table
+from tracker.bench.report import percent, said, table
+from tracker.errors import SettingsError
 
 BASE = "reference"
-DEVICES = ("triton", "cupy")
+PICTURES = ("rasterize", "shade")
+"""What a picture takes; together they have bars of their own."""
+HOT = 10
+"""Times as many calls for the bars, of some 100 us each: a core takes milliseconds to come up to speed."""
+ALL_AGREE, ONE_DIFFERS, NOTHING_COMPARED = 0, 1, 3
+"""Exit codes; 2 is a mistake in what was asked."""
 Progress = Callable[[int, int, str], None]
-# Row -> the module with its cases and the case's method that gives its arguments, the last of which is filled in.
-# A module's own `difference` of two such tuples, in the terms of its tolerance, comes before the plain one; so does its
-# `bytes_moved` of one, where a kernel reads only a part of what it is given.
-_CASES = {
-    "project": ("project", "arguments"),
-    "morph": ("morph", "arguments"),
-    "lift": ("lift", "arguments"),
-    "align": ("align", "arguments"),
-    "locate": ("locate", "arguments"),
-    "imm": ("imm", "arguments"),
-    "portray": ("portray", "arguments"),
-    "crop_luma": ("crop_roi", "luma_arguments"),
-    "crop_roi": ("crop_roi", "arguments"),
-    "halve": ("halve", "arguments"),
-    "normals": ("normals", "arguments"),
-    "relight": ("relight", "arguments"),
-    "rasterize": ("rasterize", "arguments"),
-    "shade": ("shade", "arguments"),
-    "shade_gradient": ("shade_gradient", "arguments"),
-    "linearize": ("linearize", "arguments"),
-    "gauss_newton": ("gauss_newton", "arguments"),
-    "resemble": ("resemble", "arguments"),
-    "crop_nv12": ("crop_nv12", "arguments"),
-    "heads": ("heads", "arguments"),
-    "follow": ("follow", "arguments"),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +39,30 @@ class Settings:
     """What to compare with the reference: auto is numba, and triton and cupy beside it where a GPU is."""
     repeats: int = 100
     """Most timed calls of each; slow ones stop sooner."""
+    peers: bool = False
+    """With rasterize: time other people's rasterizers on the same meshes too, those that are installed and run here."""
 
     def __post_init__(self) -> None:
-        if self.name is not None and self.name not in _CASES:
-            raise SettingsError(f"kernel {self.name!r}; valid: {', '.join(_CASES)}")
+        if self.name is not None:
+            cases_of(self.name)
         if self.repeats < 1:
             raise SettingsError(f"repeats {self.repeats}; give 1 or more")
+        if self.peers and self.name not in (None, "rasterize"):
+            raise SettingsError(f"peers with {self.name}; they only rasterize: bench kernels rasterize --peers")
+
+
+@dataclass(frozen=True, slots=True)
+class Timed:
+    """How fast one is that agrees."""
+
+    reference: Spread
+    spread: Spread
+    speedup: float
+    """The reference's median by the backend's."""
+    copy: Spread
+    """Copying as many bytes in the same place, just after."""
+    roofline: float
+    """That copy's median by the backend's: the share of what the memory could do that is used."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,116 +73,125 @@ class Row:
     case: str
     backend: str
     """What was compared with the reference."""
-    reference: Spread
-    spread: Spread
-    speedup: float
-    """The reference's median by the backend's."""
     largest_difference: float
-    """Between what the two filled in; NaN or infinite where one left something unfilled."""
+    """Between what the two filled in; NaN or infinite where one left something unfilled, or broke off."""
     tolerance: float
     """What the operator's tests allow."""
     bytes_moved: int
     """What it has to read and write whatever the method: its arrays, once each."""
-    copy: Spread
-    """Copying as many bytes in the same place, just after."""
-    roofline: float
-    """That copy's median by the backend's: the share of what the memory could do that is used."""
+    timed: Timed | None
+    """None where the two differ: no speed counts for a wrong answer."""
+    broke: str = ""
+    """What was raised, if anything."""
 
     @property
-    def within(self) -> bool:
-        """Whether the difference is one that the tests allow; NaN is not."""
-        return self.largest_difference <= self.tolerance
+    def agrees(self) -> bool:
+        """Within the tolerance, and nothing broke off."""
+        return self.largest_difference <= self.tolerance and not self.broke
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """All rows, and why each backend was taken."""
+    """All rows, and why each backend was taken or not."""
 
     rows: tuple[Row, ...]
     reasons: dict[str, str]
-    """Kernel -> backend and reason."""
+    """Kernel -> backends that were compared, each with its reason."""
+    not_compared: dict[str, str]
+    """Kernel -> its other backends, each with what stands in the way."""
+    bars: tuple[Bar, ...] = ()
+    peers: tuple[Beside, ...] = ()
 
 
-def _row(kernel: str, case: Any, operators: dict[str, Callable[..., object]], tolerance: float, repeats: int) -> Row:
+def _row(kernel: str, case: Any, operators: dict[str, Callable[..., object]], repeats: int) -> Row:
+    """Compare, then time where the two agree. Whatever a compiler or a driver raises is this row's alone."""
     name, operator = next((name, one) for name, one in operators.items() if name != BASE)
-    method, module, place = _CASES[kernel][1], _cases(kernel), place_of(name)
-    wanted, given = getattr(case, method)(), getattr(case, method)()
-    base = on_the_clock(lambda: operators[BASE](*wanted), repeats)
-    there = place.there(given)
-    ours = place.time(lambda: operator(*there), repeats)
-    found = place.back(there)
-    size = getattr(module, "bytes_moved", bytes_of)(wanted)
-    copy = place.time(place.copier(size), repeats)
-    apart = getattr(module, "difference", _difference)(found, wanted)
-    speedup, roofline = base.p50_ns / ours.p50_ns, copy.p50_ns / ours.p50_ns
-    return Row(kernel, case.name, name, base, ours, speedup, apart, tolerance, size, copy, roofline)
+    cases, place, apart, timed, broke = cases_of(kernel), place_of(name), float("inf"), None, ""
+    wanted = cases.arguments(case)
+    try:
+        apart, given = cases.compared(case, operator, operators[BASE], place.there, place.back)
+        if apart <= cases.tolerance:
+            base = on_the_clock(lambda: operators[BASE](*wanted), repeats)
+            ours = place.time(lambda: operator(*given), repeats)
+            copy = place.time(place.copier(cases.bytes_moved(wanted)), repeats)
+            timed = Timed(base, ours, base.p50_ns / ours.p50_ns, copy, copy.p50_ns / ours.p50_ns)
+    except Exception as error:
+        broke = said(error)
+    return Row(kernel, case.name, name, apart, cases.tolerance, cases.bytes_moved(wanted), timed, broke)
 
 
-def _difference(found: tuple[Any, ...], wanted: tuple[Any, ...]) -> float:
-    """The largest between what two calls filled in."""
-    return float(np.abs(np.asarray(found[-1], np.float64) - wanted[-1]).max())
+def _backends(kernel: str, name: str) -> tuple[list[tuple[Any, Any]], list[Any]]:
+    """What to compare with the reference, each with its choice; with "auto" everything that works here, and of the rest
+    the choices, which say why not."""
+    from tracker.kernels.backend import device_columns, operator, tried
 
-
-def _cases(kernel: str) -> Any:
-    return import_module(f"tracker.kernels.{_CASES[kernel][0]}.cases")
-
-
-def _cases_for(module: Any, backend: str) -> Any:
-    """An operator may name cases whose sizes are worth timing, here or on a device; its tests' cases do otherwise."""
-    here = getattr(module, "BENCH_CASES", module.CASES)
-    return getattr(module, "DEVICE_CASES", here) if backend in DEVICES else here
-
-
-def _backends(kernel: str, name: str) -> list[tuple[Any, Any]]:
-    """What to compare with the reference, each with its choice; with "auto" everything that works here."""
-    from tracker.kernels.backend import operator
-
-    chosen = [operator(kernel, name)]
-    if name == "auto":
-        for column in DEVICES:
-            with suppress(BackendUnavailable):
-                chosen.append(operator(kernel, column))
-    return chosen
+    if name != "auto":
+        return [operator(kernel, name)], []
+    both = [tried(kernel, column) for column in ("numba", *device_columns(kernel))]
+    return [one for one in both if one[0]], [choice for found, choice in both if not found]
 
 
 def measure(settings: Settings, progress: Progress | None = None) -> Result:
-    """Time the chosen operators. Raises BackendUnavailable where the backend does not work here."""
+    """Compare and time the chosen operators. Raises BackendUnavailable where a backend that was asked for does not work
+    here."""
     from tracker.kernels.backend import operator
 
-    rows, reasons = [], {}
-    for kernel in [settings.name] if settings.name else list(_CASES):
-        reference = operator(kernel, BASE)[0]
-        module = _cases(kernel)
-        chosen = _backends(kernel, settings.backend)
-        reasons[kernel] = "; ".join(f"{choice.backend}: {choice.reason}" for _, choice in chosen)
-        timed = [(case, *one) for one in chosen for case in _cases_for(module, one[1].backend)]
-        for number, (case, found, choice) in enumerate(timed):
+    rows, reasons, not_compared = list[Row](), dict[str, str](), dict[str, str]()
+    for kernel in [settings.name] if settings.name else ROWS:
+        reference, cases = operator(kernel, BASE)[0], cases_of(kernel)
+        chosen, missed = _backends(kernel, settings.backend)
+        for found, choices in ((reasons, [choice for _, choice in chosen]), (not_compared, missed)):
+            if choices:
+                # Where machine code is kept concerns nobody elsewhere.
+                found[kernel] = "; ".join(f"{c.backend}: {c.reason.partition(', code kept')[0]}" for c in choices)
+        timed = [(case, *one) for one in chosen for case in cases.timed_on(one[1].backend)]
+        for number, (case, call, choice) in enumerate(timed):
             if progress:
                 progress(number, len(timed), f"{kernel}: {case.name}")
-            if choice.backend == BASE:  # auto fell back, and says why
-                continue
-            operators = {BASE: reference, choice.backend: found}
-            rows.append(_row(kernel, case, operators, module.TOLERANCE, settings.repeats))
-    return Result(tuple(rows), reasons)
+            rows.append(_row(kernel, case, {BASE: reference, choice.backend: call}, settings.repeats))
+    drawn = any(row.kernel in PICTURES and row.backend == "numba" for row in rows)
+    bars = picture_bars(HOT * settings.repeats) if drawn else ()
+    peers = beside_here(settings.repeats) if settings.peers else ()
+    return Result(tuple(rows), reasons, not_compared, bars, peers)
 
 
 def report(result: Result) -> str:
-    """One row a case."""
-    rows = [
-        [f"{row.kernel} {row.case}", row.backend, f"{row.reference.p50_ns / 1e6:.4f}",
-         *(f"{ns / 1e6:.4f}" for ns in (row.spread.p50_ns, row.spread.p20_ns, row.spread.p80_ns, row.spread.p99_ns)),
-         f"{row.speedup:.0f} x", f"{row.bytes_moved / 1e3:.1f}", percent(row.roofline, 0),
-         f"{row.largest_difference:.1e}",
-         "yes" if row.within else f"NO ({row.tolerance:.0e})"]
-        for row in result.rows
-    ]  # fmt: skip
-    headers = ("kernel", "backend", "reference p50 ms", "p50 ms", "p20 ms", "p80 ms", "p99 ms", "speed", "kB moved",
-               "roofline", "difference", "within tolerance")  # fmt: skip
-    reasons = "\n".join(f"{name}: {reason}" for name, reason in result.reasons.items())
-    roofline = "roofline: how long copying as many bytes takes in the same place, by p50; 100% is the memory's speed"
-    return f"{table(headers, rows)}\n{roofline}\n{reasons}"
+    """One row a case; then what pictures take together, other people's rasterizers, and what was not compared."""
+    headers = ("kernel", "backend", "difference", "within tolerance", "reference p50 ms", "p50 ms", "p20 ms", "p80 ms",
+               "p99 ms", "speed", "kB moved", "roofline")  # fmt: skip
+    parts = [table(headers, [_cells(row) for row in result.rows])] if result.rows else ["nothing could be compared"]
+    if result.rows:
+        parts.append("roofline: how long copying as many bytes takes in the same place, by p50; 100% is the memory's "
+                     "speed. Compared first: what differs has no speed")  # fmt: skip
+    parts += [f"{row.kernel} {row.case} on {row.backend} broke off: {row.broke}" for row in result.rows if row.broke]
+    parts += [bars_table(result.bars)] if result.bars else []
+    parts += [peers_table(result.peers)] if result.peers else []
+    parts += _together(result.reasons)
+    return "\n".join(parts + [f"NOT compared: {line}" for line in _together(result.not_compared)])
+
+
+def _together(reasons: dict[str, str]) -> list[str]:
+    """One line for all kernels that say the same."""
+    names = dict[str, list[str]]()
+    for name, why in reasons.items():
+        names.setdefault(why, []).append(name)
+    return [f"{', '.join(kernels)}: {why}" for why, kernels in names.items()]
+
+
+def _cells(row: Row) -> list[object]:
+    head = [f"{row.kernel} {row.case}", row.backend, f"{row.largest_difference:.1e}",
+            "yes" if row.agrees else f"NO ({row.tolerance:.0e})"]  # fmt: skip
+    size = f"{row.bytes_moved / 1e3:.1f}"
+    if row.timed is None:
+        return [*head, *["-"] * 6, size, "-"]
+    one = row.timed.spread
+    times = (row.timed.reference.p50_ns, one.p50_ns, one.p20_ns, one.p80_ns, one.p99_ns)
+    return [*head, *(f"{ns / 1e6:.4f}" for ns in times), f"{row.timed.speedup:.0f} x", size,
+            percent(row.timed.roofline, 0)]  # fmt: skip
 
 
 def status(result: Result) -> int:
-    """The command's exit code: 1 where a backend does not compute what the reference does."""
-    return int(not all(row.within for row in result.rows))
+    """The command's exit code: speeds do not count, answers do."""
+    if not all(row.agrees for row in result.rows) or any(bar.spread is None for bar in result.bars):
+        return ONE_DIFFERS
+    return ALL_AGREE if result.rows else NOTHING_COMPARED

@@ -40,7 +40,7 @@ class Place:
 
 def place_of(backend: str) -> Place:
     """Where a backend works. Raises ImportError for one whose library is missing."""
-    return {"triton": _torch, "cupy": _cupy}.get(backend, _here)()
+    return {"triton": lambda: on_torch("cuda"), "cupy": _cupy}.get(backend, _here)()
 
 
 def bytes_of(value: Any) -> int:
@@ -94,12 +94,12 @@ def _on_events(begin: Any, end: Any, elapsed_ms: Callable[[], float], queue: Cal
     return spread(samples)
 
 
-def _torch() -> Place:
+def on_torch(device: Any) -> Place:
+    """A device of torch's. Times are by its own clock, so only on one that has such."""
     import torch
 
-    begin, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
-
     def time(call: Call, repeats: int) -> Spread:
+        begin, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
         call()  # compiles, and makes scratch memory, which the capture must not
         torch.cuda.synchronize()
         graph = torch.cuda.CUDAGraph()
@@ -110,11 +110,11 @@ def _torch() -> Place:
         return _on_events(begin, end, lambda: begin.elapsed_time(end), graph.replay, repeats)
 
     def copier(size: int) -> Call:
-        source, target = (torch.zeros(max(size // 2, 1), dtype=torch.uint8, device="cuda") for _ in range(2))
+        source, target = (torch.zeros(max(size // 2, 1), dtype=torch.uint8, device=device) for _ in range(2))
         return lambda: target.copy_(source)
 
     return Place(
-        lambda value: moved(value, lambda array: torch.from_numpy(array).cuda(), np.ndarray),
+        lambda value: moved(value, lambda array: torch.from_numpy(array).to(device), np.ndarray),
         lambda value: moved(value, lambda array: array.cpu().numpy(), torch.Tensor), time, copier,
     )  # fmt: skip
 

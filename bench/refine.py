@@ -1,8 +1,8 @@
 """`facewire bench refine DATA`: what looking at the pixels brings, and what it costs.
 
 Given the ICT head it renders people who move and tracks them unsmoothed, with no refining step, with one and with two:
-how near the landmarks are, and what the refine stage takes. It also puts boxes and a hand before parts of a face and
-looks at the confidence of each. Nothing of the people is rendered from our own face model.
+how near the landmarks are, and what the refine stage takes, also hot, beside its bars. Then it puts boxes and a hand
+before parts of a face and looks at the confidence of each. Nothing of the people is rendered from our own face model.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from tracker.bench import covered
+from tracker.bench.bars import Bar, bars_table, refine_bars
 from tracker.bench.covered import Covered
 from tracker.bench.measure import Spread, spread
 from tracker.bench.report import table
@@ -26,6 +27,7 @@ from tracker.smooth import SmoothSettings
 from tracker.source import frame_from_image
 
 Progress = Callable[[int, int, str], None]
+HOT_CALLS = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,8 @@ class Result:
     sequences: int
     rows: tuple[StepsRow, ...]
     covered: tuple[Covered, ...]
+    bars: tuple[Bar, ...]
+    """What the confidence alone and the whole stage take when called again and again."""
 
 
 def measure(settings: Settings, progress: Progress | None = None) -> Result:
@@ -109,7 +113,7 @@ def measure(settings: Settings, progress: Progress | None = None) -> Result:
             found.append(row)
         errors.append(np.array(found))
     say(settings.sequences, settings.sequences, "people who move")
-    return Result(settings.sequences, _rows(errors, nanoseconds), behind)
+    return Result(settings.sequences, _rows(errors, nanoseconds), behind, refine_bars(HOT_CALLS))
 
 
 def _cover(figure: Path | None) -> tuple[Covered, ...]:
@@ -147,7 +151,7 @@ def _rows(errors: list[np.ndarray], nanoseconds: list[list[int]]) -> tuple[Steps
 
 
 def report(result: Result) -> str:
-    """Two tables."""
+    """What it brings, what it costs, and what of a covered face keeps its confidence."""
     steps = table(
         ["steps", "frames", "error", "change", "best sequence", "worst", "refine p50 ms", "p99 ms"],
         [[row.steps, row.frames, f"{row.error:.2%}", f"{row.change:+.1%}", f"{row.best:+.1%}", f"{row.worst:+.1%}",
@@ -165,4 +169,4 @@ def report(result: Result) -> str:
         "hand of the person's own skin and from either side",
     )  # fmt: skip
     hidden = table(["covered", *REGIONS], behinds, "how much of each region is really behind it")
-    return f"{steps}\n\n{kept}\n\n{hidden}"
+    return f"{steps}\n\n{bars_table(result.bars)}\n\n{kept}\n\n{hidden}"

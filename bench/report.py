@@ -17,6 +17,7 @@ import numpy as np
 from tracker.bench.measure import Spread, machine
 from tracker.errors import SettingsError
 
+LONGEST_ERROR = 300
 SPREAD_HEADERS = ("n", "p50 ms", "p95 ms", "p99 ms", "mean ms", "max ms")
 
 
@@ -51,6 +52,12 @@ def spread_cells(spread: Spread) -> list[object]:
     """The cells under `SPREAD_HEADERS`."""
     times = (spread.p50_ns, spread.p95_ns, spread.p99_ns, spread.mean_ns, spread.max_ns)
     return [spread.count, *(f"{ns / 1e6:.3f}" for ns in times)]
+
+
+def said(error: Exception) -> str:
+    """What was raised, on one line: compilers say much."""
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text[:LONGEST_ERROR]}" + ("..." if len(text) > LONGEST_ERROR else "")
 
 
 def plain(value: object) -> object:

@@ -277,6 +277,15 @@ def operator(row: str, name: str = "auto") -> tuple[Any, Choice]:
     return found, Choice(row, name, f"asked for; {reason}")
 
 
+def tried(row: str, name: str) -> tuple[Any, Choice]:
+    """As `operator`, but one that does not work here is None, and its choice says why not."""
+    try:
+        found, choice = operator(row, name)
+        return found, Choice(row, name, choice.reason.removeprefix("asked for; "))
+    except BackendUnavailable as error:
+        return None, Choice(row, name, str(error).removeprefix(f"{row} on {name}: ").removeprefix(f"{row}: "))
+
+
 def warmup(progress: Callable[[str], None] | None = None) -> Warmth:
     """Compile every kernel of the live loop, or load it from the cache.
 

@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -380,6 +381,34 @@ def test_doctor_reports_as_text_and_json() -> None:
     assert {row["operator"] for row in report["kernels"]} >= {"crop_roi", "morph"}
     assert report["latency"]["frames"] > 0, report["problems"]
     assert report["gpu"][0]["name"] == "driver" and not any("gpu" in problem for problem in report["problems"])
+
+
+def test_doctor_says_of_every_device_column_whether_it_is_ready(monkeypatch: pytest.MonkeyPatch) -> None:
+    from tracker import doctor
+    from tracker.errors import BackendUnavailable
+    from tracker.kernels import backend
+
+    found = backend.operator
+
+    def operator(row: str, name: str = "auto") -> Any:
+        if name == "triton" and row != "halve":
+            raise BackendUnavailable(f"{row} on triton: no device here; use auto")
+        return (print, backend.Choice(row, name, "asked for; it runs")) if name in ("triton", "cupy") else found(row)
+
+    monkeypatch.setattr(backend, "operator", operator)
+    rows = {(row["operator"], row["backend"]): row["reason"] for row in doctor._kernels()}
+    for row in (*backend.ROWS, *backend.LATER_ROWS):
+        for column in backend.device_columns(row):
+            ready = column == "cupy" or row == "halve"
+            assert rows[row, column if ready else f"no {column}"] == (
+                "it runs" if ready else "no device here; use auto"
+            )
+    lines = doctor._kernel_lines(doctor._kernels())
+    (missing,) = [line for line in lines if "no triton" in line]
+    assert missing.startswith(
+        "  project, morph, normals, rasterize, relight, shade, linearize, shade_gradient: no triton: "
+    )
+    assert "  halve: triton: it runs" in lines and sum(": cupy: " in line for line in lines) == 1
 
 
 def test_doctor_judges_by_the_frame_period() -> None:

@@ -12,7 +12,7 @@ import os
 import platform
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from importlib import metadata
 from importlib.resources import as_file, files
 from typing import Any
@@ -28,6 +28,8 @@ CODECS = ("h264", "hevc", "vp9", "av1", "mjpeg", "rawvideo")
 # Frame periods a verdict is measured against, in ms; the 95th percentile has to fit with a third to spare.
 RATES_HZ = (120, 60, 30, 15)
 HEADROOM = 1.5
+DEVICE_COLUMNS, NO = ("triton", "cupy"), "no "
+"""Backends that take a device's arrays, and what stands before one that does not work here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,7 @@ class Report:
     codecs: dict[str, bool] = field(default_factory=dict)
     hardware_decoders: list[str] = field(default_factory=list)
     kernels: list[dict[str, str]] = field(default_factory=list)
-    """Per operator: which backend was taken, and why."""
+    """Per operator: which backend was taken, and why; then its device columns, ready or `no`, and why."""
     gpu: list[dict[str, Any]] = field(default_factory=list)
     """Per part that `run --device cuda` needs: whether it works, and what was found or is to be done."""
     gpu_ready: bool = False
@@ -162,13 +164,24 @@ def as_text(report: Report) -> str:
     missing = [name for name, there in report.codecs.items() if not there]
     lines += [f"  missing        {', '.join(missing)}"] if missing else []
     lines += [f"  hardware       {', '.join(report.hardware_decoders) or 'none'}", "", "kernels"]
-    lines += [f"  {row['operator']:14} {row['backend']:10} {row['reason']}" for row in report.kernels]
+    lines += _kernel_lines(report.kernels)
     lines += ["", *_gpu_lines(report)]
     lines += ["", "models"]
     lines += [f"  {row['file']:20} {row['version']:8} {row['hash']}" for row in report.models]
     lines += ["", *_latency_lines(report.latency), ""]
     lines += [f"problem: {problem}" for problem in report.problems] or ["no problem found"]
     return "\n".join(lines)
+
+
+def _kernel_lines(kernels: list[dict[str, str]]) -> list[str]:
+    """One an operator; the columns of a device, which mostly say the same, one for all that do."""
+    here, there = list[str](), dict[tuple[str, str], list[str]]()
+    for row in kernels:
+        if row["backend"].removeprefix(NO) in DEVICE_COLUMNS:
+            there.setdefault((row["backend"], row["reason"]), []).append(row["operator"])
+        else:
+            here.append(f"  {row['operator']:14} {row['backend']:10} {row['reason']}")
+    return [*here, *(f"  {', '.join(rows)}: {backend}: {reason}" for (backend, reason), rows in there.items())]
 
 
 def _gpu_lines(report: Report) -> list[str]:
@@ -225,16 +238,14 @@ def _hardware_decoders() -> list[str]:
 
 
 def _kernels() -> list[dict[str, str]]:
+    """What each operator uses here, then each of its device columns: ready, or why not."""
     from tracker.kernels import backend
 
-    choices = [*backend.choose("auto").choices]
-    for row in backend.LATER_ROWS:
-        choices.append(backend.operator(row)[1])
+    choices = [*backend.choose("auto").choices, *(backend.operator(row)[1] for row in backend.LATER_ROWS)]
+    for row in (*backend.ROWS, *backend.LATER_ROWS):
         for column in backend.device_columns(row):
-            try:
-                choices.append(backend.operator(row, column)[1])
-            except FacewireError as error:
-                choices.append(backend.Choice(row, f"no {column}", str(error)))
+            works, choice = backend.tried(row, column)
+            choices.append(choice if works else replace(choice, backend=f"{NO}{column}"))
     return [{"operator": choice.row, "backend": choice.backend, "reason": choice.reason} for choice in choices]
 
 

@@ -48,12 +48,15 @@ BENCHES = {
         "facewire bench smoothing data --teacher face_landmarker.task --figure smoothing.png",
     ),
     "kernels": (
-        "Every backend of every kernel, or of one. Exits with 1 where one is not within the kernel's tolerance.",
-        "facewire bench kernels crop_roi",
+        "Every backend of every kernel, or of one: compared with the reference first, timed where they agree. Exits "
+        "with 1 where one differs, with 3 where nothing could be compared here.",
+        "facewire bench kernels rasterize --peers",
     ),
     "gpu": (
-        "What an NVIDIA GPU brings: pictures a second, whole frames by the batch, decoded to received. Without one it "
-        "compares what it can, says what it could not measure, and exits with 3.",
+        "What an NVIDIA GPU brings: pictures a second, whole frames by the batch, decoded to received. Every kernel is "
+        "compared first, and times count only after that. Exits with 0 when all was measured, with 1 when a comparison "
+        "failed, a part broke off or a message was lost, with 2 for a mistake such as a missing clip. Without a "
+        "GPU it compares what it can, says what it could not measure, and exits with 3.",
         "facewire bench gpu",
     ),
     "runtimes": ("The student on OpenVINO and on ONNX Runtime.", "facewire bench runtimes"),

@@ -45,6 +45,19 @@ def test_what_was_not_measured_has_no_row(tmp_path: Path) -> None:
     assert "AFLW" not in figures(tmp_path) and "composed frames" in figures(tmp_path)
 
 
+def test_bars_stand_beside_what_was_measured_and_a_wrong_answer_has_no_row(tmp_path: Path) -> None:
+    bar = {"what": "two pictures", "target_ns": 120_000, "spread": {"p50_ns": 61_400}, "reached": True}
+    machine = {"cores": 2, "processor": "one", "python": "3", "versions": {}}
+    found = {
+        "bench": "kernels",
+        "machine": machine,
+        "result": {"bars": [bar, {**bar, "what": "another", "spread": None}]},
+    }
+    (tmp_path / "kernels.json").write_text(json.dumps(found))
+    text = figures(tmp_path)
+    assert "| two pictures, hot, on one thread, p50 (bar: 120 us) | 61 us |  |" in text and "another" not in text
+
+
 def test_a_picture_is_shown_where_it_was_drawn(tmp_path: Path) -> None:
     shutil.copy(RESULTS / "detector.json", tmp_path)
     assert "end_to_end.png" not in figures(tmp_path)

@@ -1,18 +1,23 @@
 """The GPU's bench without one: its gates, its clocks on the processor, small, what it says is missing, how it exits."""
 
 from dataclasses import replace
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tracker.bench import gpu
 from tracker.bench.gpu import Result, Settings, out_of, report, status
-from tracker.errors import BackendUnavailable, SettingsError
+from tracker.errors import BackendUnavailable, SettingsError, SourceError
 
 torch = pytest.importorskip("torch", reason="torch is not installed: pip install 'facewire[gpu]'")
 pytest.importorskip("onnx")
 
-from tracker.bench import ends, gates, replay  # noqa: E402
+from tracker.bench import cases, ends, gates, places, replay, streams  # noqa: E402
+from tracker.bench.cases import cases_of  # noqa: E402
 from tracker.bench.gates import Gate  # noqa: E402
+from tracker.bench.looks import look  # noqa: E402
+from tracker.device.crop import Exported  # noqa: E402
 from tracker.device.face_frame import shared_on  # noqa: E402
 from tracker.device.faces import on_processor  # noqa: E402
 from tracker.device.network import Student  # noqa: E402
@@ -23,7 +28,8 @@ from tracker.smooth.settings import SmoothSettings  # noqa: E402
 
 HERE = torch.device("cpu")
 PASSED, FAILED = Gate("a", True, "0 of 1"), Gate("b", False, "2 of 1")
-NOTHING = Result(None, {}, (PASSED,), (), None, {"frames": "no driver"})
+NOTHING = Result(None, {}, (PASSED,), (), (), None, {"frames": "no driver"})
+SENT = ends.EndToEnd("demo.mp4", 640, 480, 30, False, ends.spread([1, 2]), 1.0, 0)
 
 
 @pytest.fixture(scope="module")
@@ -63,11 +69,49 @@ def test_pictures_are_timed_forward_backward_and_as_a_replay(operators):
     assert len(replay.render_timings(operators, case, 1, 1, HERE)) == 2
 
 
-def test_whole_frames_are_timed_by_the_batch():
+def test_whole_frames_are_timed_by_the_batch_with_faces_in_slots_of_their_own():
     shared = shared_on(HERE, 2, FaceModel.load(), Student(), RefineSettings(), SmoothSettings())
     one, two = replay.frame_timings(shared, (1, 2), 2, 2)
     assert one.target == "p50 0.6 ms, p99 1.0 ms" and two.target.startswith("1000 faces")
     assert one.reached is False and one.per_second == pytest.approx(1e9 / one.spread.p50_ns)
+    assert one.name == "whole frame, cropped here" and two.name.startswith(one.name)
+    looks = shared.memory.identity_weight[:, 0]
+    assert (looks[:2] > 1).all() and looks[2] == 0, "every slot has learned its face, nobody's has not"
+
+
+def test_a_frame_without_a_face_in_it_is_not_timed(monkeypatch):
+    at = look()
+    empty = replace(at.frame, planes=tuple(np.full_like(plane, 128) for plane in at.frame.planes))
+    monkeypatch.setattr(replay, "look", lambda: replace(at, frame=empty))
+    shared = shared_on(HERE, 1, FaceModel.load(), Student(), RefineSettings(), SmoothSettings())
+    with pytest.raises(SourceError, match="0 of 1 looks"):
+        replay.frame_timings(shared, (1,), 1, 1)
+
+
+def test_a_picture_is_laid_out_as_a_decoder_leaves_it():
+    frame = look().frame
+    there = replay.on_device(frame, HERE)
+    luma, chroma = (torch.from_dlpack(Exported(plane)).numpy() for plane in there.picture.planes)
+    for found, wanted in zip((luma, chroma[..., 0], chroma[..., 1]), frame.planes, strict=True):
+        np.testing.assert_array_equal(found, wanted)
+    for name in ("matrix", "full_range", "width_px", "height_px", "pts_seconds"):
+        assert getattr(there, name) == getattr(frame, name), name
+
+
+def test_an_operator_is_held_against_numba_on_its_own_cases():
+    here = places.place_of("numba")
+    few = cases_of("shade").named("one_triangle")
+    found = gates.operator_gate("shade", here, gates.operator("shade", "numba")[0], few)
+    assert found.passed and found.name == "shade on triton answers as numba's" and "of 2e-05" in found.found
+
+    def darker(*arguments):
+        gates.operator("shade", "numba")[0](*arguments)
+        arguments[-1].colours[0, 0, 0] -= 1e-3
+
+    found = gates.operator_gate("shade", here, darker, few)
+    assert not found.passed and "1.0e-03" in found.found
+    assert not gates.operator_gate("shade", here, lambda *arguments: None, few).passed, "left as it was: NaN"
+    assert gates.base_of("heads")[1] == "the reference"
 
 
 def test_decoded_to_received_goes_through_a_real_subscriber():
@@ -84,46 +128,124 @@ def stand_in(monkeypatch):
     from tracker.kernels import backend
 
     found = backend.operator
+
+    def operator(row, name="auto"):
+        if name not in ("triton", "cupy"):
+            return found(row, name)
+        return _on_numpy(found(row)[0]), None
+
     monkeypatch.setattr(gpu, "why_not_cuda", lambda: None)
     monkeypatch.setattr(gpu, "cuda_device", lambda: HERE)
     monkeypatch.setattr(faces, "on_cuda", on_processor)
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "no GPU at all")
     monkeypatch.setattr(gates, "LARGEST_BATCHES", (1,))
-    monkeypatch.setattr(
-        backend, "operator",
-        lambda row, name="auto": (_on_numpy(found(row, "numba")[0]), None) if name == "triton" else found(row, name),
-    )  # fmt: skip
-    sent = ends.EndToEnd("demo.mp4", 640, 480, 30, False, ends.spread([1, 2]), 1.0, 0)
-    monkeypatch.setattr(ends, "end_to_end", lambda clip, device, decode, most: sent)
+    monkeypatch.setattr(places, "on_torch", lambda device: places.place_of("numba"))
+    monkeypatch.setattr(cases.Cases, "for_device", lambda self: self.module.CASES[-1:])
+    monkeypatch.setattr(gates, "operator", operator)
+    monkeypatch.setattr(backend, "operator", operator)
+    monkeypatch.setattr(ends, "end_to_end", lambda clip, device, decode, most: SENT)
+    monkeypatch.setattr(streams, "COUNTS", (1,))
+
+
+def names(result):
+    return [gate.name for gate in result.gates if not gate.passed]
 
 
 def test_the_whole_way_with_a_gpu_runs_on_what_stands_in_for_one(stand_in):
     """Every gate and every time in their order, on the processor; nothing about a GPU but that this text runs there."""
     result = gpu.measure(Settings(batch=1, frames=30, repeats=1))
     assert result.device == "no GPU at all" and result.passed and result.sent, result
-    assert [one.batch for one in result.timings] == [1] * 5 and status(result) == 0
+    assert [one.batch for one in result.timings] == [1] * 6 and status(result) == 0
     assert "faces on NVDEC's pictures" in result.not_measured and "whole frame" in report(result)
+    compared = {gate.name.split()[0] for gate in result.gates}
+    assert compared >= {"rasterize", "shade", "shade_gradient", "morph", "linearize", "gauss_newton", "heads", "follow"}
+    assert {peer.who for peer in result.peers} == {"Facewire, triton", "DRTK", "PyTorch3D"}
 
 
-def test_what_fails_or_breaks_off_takes_only_its_own_times_with_it(stand_in, monkeypatch):
-    def broken(*given):
-        raise RuntimeError("no such\n instruction " + "x" * 400)
+@pytest.fixture
+def quick(stand_in, monkeypatch):
+    """The same, with gates and times that take no time."""
+    for name in ("student_gate", "faces_gate", "unseen_gate"):
+        monkeypatch.setattr(gates, name, lambda *given, name=name: replace(PASSED, name=name))
+    monkeypatch.setattr(gates, "pictures_gate", lambda *given: [PASSED])
+    monkeypatch.setattr(gates, "operator_gate", lambda row, place: replace(PASSED, name=row))
+    timing = replay.Timing("a time", 1, ends.spread([1, 2]), 1.0, "", None)
+    monkeypatch.setattr(replay, "render_timings", lambda *given: [timing])
+    monkeypatch.setattr(replay, "frame_timings", lambda *given: [timing])
+    monkeypatch.setattr(replay, "coast_timing", lambda *given: timing)
+    monkeypatch.setattr(streams, "streams_gate", lambda *given: replace(PASSED, name="streams"))
+    monkeypatch.setattr(streams, "stream_timings", lambda *given: [timing])
+    monkeypatch.setattr("tracker.bench.rasterizers.beside_on", lambda *given: [])
+    return Settings(batch=1, frames=30, repeats=1)
 
+
+def broken(*given):
+    raise RuntimeError("no such\n instruction " + "x" * 400)
+
+
+def test_what_a_kernel_gets_wrong_takes_with_it_what_rests_on_it(quick, monkeypatch):
+    def fails(row):
+        return lambda one, place: replace(PASSED, name=one, passed=one != row)
+
+    monkeypatch.setattr(gates, "operator_gate", fails("shade_gradient"))
+    result = gpu.measure(quick)
+    assert names(result) == ["shade_gradient"] and status(result) == 1
+    assert result.timings == () and result.sent is None
+    assert all("no speed counts where a gate failed: shade_gradient" in result.not_measured[part]
+               for part in (*gpu.PICTURES, *gpu.OTHERS, *gpu.FRAMES))  # fmt: skip
+    monkeypatch.setattr(gates, "operator_gate", fails("follow"))
+    result = gpu.measure(quick)
+    assert names(result) == ["follow"] and [one.name for one in result.timings] == ["a time"]
+    assert all("failed: follow" in result.not_measured[part] for part in gpu.FRAMES)
+
+
+def test_what_breaks_off_is_a_gate_that_failed_and_the_rest_is_measured(quick, monkeypatch):
     monkeypatch.setattr(gates, "unseen_gate", broken)
-    monkeypatch.setattr(gates, "faces_gate", lambda *given: PASSED)
-    result = gpu.measure(Settings(batch=1, frames=30, repeats=1))
-    failed = [gate for gate in result.gates if not gate.passed]
-    assert [gate.found[:36] for gate in failed] == ["RuntimeError: no such instruction xxx"[:36]] and status(
-        result
-    ) == 1
-    assert len(failed[0].found) < 350 and len(result.timings) == 3 and result.sent is None
-    assert all("no speed counts" in result.not_measured[part] for part in gpu.FRAMES)
+    result = gpu.measure(quick)
+    assert names(result) == ["a face that is not seen"] and status(result) == 1
+    (failed,) = [gate for gate in result.gates if not gate.passed]
+    assert failed.found.startswith("RuntimeError: no such instruction xxx")
+    assert len(failed.found) < 350 and len(result.timings) == 1 and result.sent is None
     monkeypatch.setattr(gates, "unseen_gate", lambda *given: PASSED)
     monkeypatch.setattr(replay, "frame_timings", broken)
-    result = gpu.measure(Settings(batch=1, frames=30, repeats=1))
-    assert result.passed and len(result.timings) == 3 and result.sent
+    result = gpu.measure(quick)
+    assert names(result) == [gpu.FRAMES[0]] and len(result.timings) == 2 and result.sent and status(result) == 1
     assert "it broke off: RuntimeError" in result.not_measured[gpu.FRAMES[0]]
-    assert gpu.measure(Settings(batch=1, frames=30, gates_only=True)).timings == ()
+    only = gpu.measure(replace(quick, gates_only=True))
+    assert only.timings == () and only.passed
+
+
+def test_a_lost_message_fails(quick, monkeypatch):
+    monkeypatch.setattr(ends, "end_to_end", lambda *given: replace(SENT, lost=2))
+    result = gpu.measure(quick)
+    assert status(result) == 1 and names(result) == ["every message is received"]
+    assert "2 of 30 lost" in report(result)
+
+
+def test_a_device_that_does_not_start_is_none(monkeypatch):
+    monkeypatch.setattr(gpu, "why_not_cuda", lambda: None)
+    monkeypatch.setattr(gpu, "cuda_device", broken)
+    monkeypatch.setattr(gpu, "_without", lambda settings, reason, say: reason)
+    assert gpu.measure(Settings()).startswith("RuntimeError: no such instruction")
+
+
+def test_gates_that_break_off_here_are_part_of_the_result(monkeypatch):
+    for name in ("student_gate", "faces_gate", "unseen_gate"):
+        monkeypatch.setattr(gates, name, broken)
+    monkeypatch.setattr(streams, "streams_gate", lambda *given: PASSED)
+    monkeypatch.setattr("tracker.bench.interpreted.interpreted_gates", lambda: [PASSED])
+    result = gpu._without(Settings(), "no GPU", lambda *given: None)
+    assert names(result) == ["student", "faces", "a face that is not seen"] and status(result) == 1
+
+
+@pytest.mark.parametrize("reason", [None, "no GPU"])
+def test_a_clip_that_does_not_open_is_said_at_once(reason, monkeypatch, tmp_path):
+    monkeypatch.setattr(gpu, "why_not_cuda", lambda: reason)
+    with pytest.raises(SourceError, match="missing.mp4"):
+        gpu.measure(Settings(clip=tmp_path / "missing.mp4"))
+    (tmp_path / "text.mp4").write_text("no video")
+    with pytest.raises(SourceError, match="text.mp4"):
+        gpu.measure(Settings(clip=Path(tmp_path / "text.mp4")))
 
 
 def test_the_exit_says_what_happened():
@@ -161,3 +283,4 @@ def test_interpreted_kernels_pass_their_gates():
     found = interpreted_gates()
     assert all(gate.passed for gate in found), found
     assert "rasterize" in found[-1].name and "shade" in found[-1].name
+    assert {"shade", "shade_gradient", "relight"} <= {gate.name.split()[0] for gate in found}

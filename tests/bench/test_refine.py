@@ -54,3 +54,4 @@ def test_a_short_run_on_rendered_people(data_dir: Path, tmp_path: Path) -> None:
     assert figure.stat().st_size > 20_000
     shown = refine.report(result)
     assert "1 rendered people" in shown and "cheeks" in shown
+    assert [bar.target_ns for bar in result.bars] == [150_000, 500_000] and "confidence of the regions alone" in shown

@@ -59,6 +59,13 @@ def test_a_column_that_a_row_lacks_is_named() -> None:
         backend.operator("rasterize", "cuda")
 
 
+def test_what_is_tried_says_why_it_works_or_not_without_its_own_name() -> None:
+    found, choice = backend.tried("morph", "numba")
+    assert found and choice.backend == "numba" and choice.reason.startswith("numba ")
+    nothing, choice = backend.tried("lift", "triton")
+    assert nothing is None and choice == backend.Choice("lift", "triton", "lift has no triton; it has reference, numba")
+
+
 def test_the_live_choice_loads_no_torch() -> None:
     script = (
         "from tracker.kernels.backend import choose, warmup; choose(); warmup(); import sys;"
