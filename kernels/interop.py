@@ -23,10 +23,11 @@ def require(
     `data_ptr`, where `on_device`.
     """
     if isinstance(array, np.ndarray):
-        flaw = flaw_of(array, filled)
-        if not on_device and array.shape == shape and array.dtype == dtype and not flaw:
+        flags = array.flags
+        sound = flags.carray if filled else flags.c_contiguous and flags.aligned
+        if sound and array.shape == shape and array.dtype == dtype and not on_device:
             return
-        kind = f"numpy{flaw}"
+        kind = f"numpy{flaw_of(array, filled)}"
     else:
         good = on_device and hasattr(array, "data_ptr") and tuple(array.shape) == shape and array.is_contiguous()
         if good and _type_name(array) == dtype.name:
@@ -59,6 +60,8 @@ def require_kind(name: str, found: Any, kind: type) -> None:
 def require_numbers(count: int = 1, **given: Any) -> None:
     """Raise SettingsError for what is not a number, or not `count` of them: what an error of arithmetic was about."""
     for name, values in given.items():
+        if type(values) is float and count == 1:
+            continue
         try:
             numbers = [float(value + 0) for value in (values if count > 1 else [values])]
         except (TypeError, ValueError):
