@@ -131,9 +131,18 @@ def _stills(result: dict[str, Any], suite: str, title: str) -> list[Row]:
     if ours["by_yaw"]:
         what = f"{title}: error of those found, yaw of 0-30 / 30-60 / 60-90 degrees"
         rows.append(_row(what, sides, lambda s: " / ".join(percent(nme) for _, nme in s["by_yaw"])))
+    turned = [g for g in result.get("groups", {}).get(suite, []) if g["by"] == "yaw" and g["both"]]
+    if turned:
+        what = f"{title}: error over the faces both find, yaw of {' / '.join(g['label'] for g in turned)} degrees"
+        mine, theirs = (" / ".join(percent(g["sides"][side]["nme_both"]) for g in turned) for side in (0, 1))
+        rows.append((what, mine, theirs))
     if ours["pose"]:
         what = f"{title}: head rotation, geodesic, over the faces both find"
         rows.append(_row(what, sides, lambda s: f"{s['pose']['geodesic']:.2f} degrees"))
+        what = f"{title}: of that pitch / yaw / roll, mean absolute error less the median offset"
+        rows.append(
+            _row(what, sides, lambda s: " / ".join(f"{d:.2f}" for d in s["pose"]["without_offset"]) + " degrees")
+        )
     return rows
 
 

@@ -58,6 +58,20 @@ def test_bars_stand_beside_what_was_measured_and_a_wrong_answer_has_no_row(tmp_p
     assert "| two pictures, hot, on one thread, p50 (bar: 120 us) | 61 us |  |" in text and "another" not in text
 
 
+def test_stills_are_compared_where_both_find_the_face_and_by_axis(tmp_path: Path) -> None:
+    shutil.copy(RESULTS / "accuracy_aflw2000.json", tmp_path)
+    found = json.loads((tmp_path / "accuracy_aflw2000.json").read_text())
+    ours, peer = found["result"]["stills"]["aflw2000"]
+    ours["pose"]["without_offset"], peer["pose"]["without_offset"] = [1.0, 2.0, 3.0], [4.0, 5.0, 6.0]
+    groups = [g for g in found["result"]["groups"]["aflw2000"] if g["by"] == "yaw"]
+    groups[0]["sides"][0]["nme_both"], groups[0]["sides"][1]["nme_both"] = 0.0111, 0.0222
+    (tmp_path / "accuracy_aflw2000.json").write_text(json.dumps(found))
+    table = figures(tmp_path)
+    assert "| 1.00 / 2.00 / 3.00 degrees | 4.00 / 5.00 / 6.00 degrees |" in table
+    row = next(line for line in table.splitlines() if "both find, yaw of" in line)
+    assert " 1.11% / " in row.split("|")[2] and " 2.22% / " in row.split("|")[3]
+
+
 def test_a_picture_is_shown_where_it_was_drawn(tmp_path: Path) -> None:
     shutil.copy(RESULTS / "detector.json", tmp_path)
     assert "end_to_end.png" not in figures(tmp_path)

@@ -1,6 +1,7 @@
 """An ablation keeps the arms that are done, takes up one that was cut, and mixes no settings."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,12 +10,15 @@ torch = pytest.importorskip("torch", reason="training needs torch, which comes w
 pytest.importorskip("cv2", reason="training code needs OpenCV, which comes with the train extra")
 
 from tracker.distill import ablate as module  # noqa: E402
-from tracker.distill.ablate import AblateSettings, ablate, arms, without  # noqa: E402
-from tracker.distill.corpus import load  # noqa: E402
+from tracker.distill.ablate import AblateSettings, ablate, arms, rendered_aside, without  # noqa: E402
+from tracker.distill.accuracy import shapes_error  # noqa: E402
+from tracker.distill.corpus import SYNTHETIC, load  # noqa: E402
 from tracker.distill.lessons import SHARE, Lessons  # noqa: E402
 from tracker.distill.losses import Terms  # noqa: E402
+from tracker.distill.student import Student  # noqa: E402
 from tracker.distill.train import poses_of  # noqa: E402
 from tracker.errors import SettingsError  # noqa: E402
+from tracker.face.expression import ARKIT_INDEX  # noqa: E402
 from tracker.face.model import FaceModel  # noqa: E402
 
 TINY = AblateSettings(steps=2, batch=4, faces=8)
@@ -56,14 +60,39 @@ def test_an_arm_that_was_cut_is_taken_up(small_cache, tmp_path, monkeypatch):
     assert "resuming at step 1" in said and out.exists() and not list((small_cache / "ablation").iterdir())
 
 
-def test_settings_are_never_mixed(small_cache, tmp_path):
+def test_neither_settings_nor_corpora_are_mixed(small_cache, tmp_path, write_corpus):
     out = tmp_path / "ablation.json"
     _ablate(small_cache, out, [], only=("all",))
     with pytest.raises(SettingsError, match="steps 2 there, 3 here"):
         _ablate(small_cache, out, [], AblateSettings(steps=3, batch=4, faces=8))
+    other = write_corpus(tmp_path / "other", people=5)
+    with pytest.raises(SettingsError, match=r"lessons \w+ there, \w+ here"):
+        _ablate(other, out, [], only=("all",))
     out.write_text("{}")
     with pytest.raises(SettingsError, match="holds no ablation"):
         _ablate(small_cache, out, [])
+
+
+def test_the_table_names_its_start(small_cache, tmp_path):
+    shown = _ablate(small_cache, tmp_path / "a.json", [], only=("all",))
+    assert shown.startswith("2 steps of 4 crops from random weights, every arm; on people held out")
+    start = tmp_path / "student.pt"
+    module.Run(FaceModel.load(), np.ones(52, np.float32), module.TrainSettings()).save(start)
+    shown = _ablate(small_cache, tmp_path / "b.json", [], only=("all",), start=start)
+    assert shown.startswith("2 steps of 4 crops from a student of 0 steps (")
+
+
+def test_rendered_people_are_kept_aside_whole(small_cache):
+    corpus = load(small_cache)
+    assert not rendered_aside(corpus).any()
+    made = replace(corpus, kind=np.full(len(corpus), SYNTHETIC, np.int8))
+    aside = rendered_aside(made)
+    assert aside.sum() == len(made) // 2 and aside[len(made) // 2 :].all()
+    net, model = Student().eval(), FaceModel.load()
+    poses = poses_of(small_cache, corpus, model)
+    told = shapes_error(net, made, poses, np.flatnonzero(aside))
+    nothing = np.delete(made.scores[aside], ARKIT_INDEX["tongueOut"], axis=1).mean()
+    assert told == pytest.approx(nothing, abs=0.2) and np.isnan(shapes_error(net, made, poses, np.empty(0, int)))
 
 
 def test_unknown_arms_and_starts_are_refused(small_cache, tmp_path):

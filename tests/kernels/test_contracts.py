@@ -6,13 +6,12 @@ from __future__ import annotations
 import dataclasses
 import inspect
 from collections.abc import Callable, Iterator
-from importlib import import_module
 from typing import Any
 
 import numpy as np
 import pytest
 
-from tracker.bench.kernels import _CASES as PLACES
+from tracker.bench.cases import cases_of
 from tracker.errors import SettingsError
 from tracker.kernels.backend import LATER_ROWS, ROWS, operator
 
@@ -100,11 +99,10 @@ class Contract:
     """An operator, whose implementation only notes that it was reached, and what it is called with."""
 
     def __init__(self, row: str) -> None:
-        module, method = PLACES[row]
-        case = import_module(f"tracker.kernels.{module}.cases").CASES[0]
+        cases = cases_of(row)
         self._reached = 0
         self._operator = type(operator(row, "reference")[0])(self._reach)
-        self.arguments: tuple[Any, ...] = getattr(case, method)()
+        self.arguments = cases.arguments(cases.module.CASES[0])
         self.names = list(inspect.signature(self._operator).parameters)[: len(self.arguments)]
 
     def _reach(self, *_: Any) -> int:

@@ -14,25 +14,28 @@ from collections.abc import Callable
 from copy import copy, deepcopy
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
 from tracker.bench.report import json_line, plain, table
-from tracker.distill.accuracy import Accuracy, Turned, accuracy, turned
-from tracker.distill.corpus import KINDS, Corpus, load
+from tracker.distill.accuracy import Accuracy, Turned, accuracy, shapes_error, turned
+from tracker.distill.corpus import KINDS, SYNTHETIC, Corpus, load
 from tracker.distill.current import current_model
 from tracker.distill.lessons import SHARE, Lessons, Poses, sparse_faces
 from tracker.distill.loop import drawing
 from tracker.distill.losses import Terms
 from tracker.distill.student import Student
 from tracker.distill.thaw import thaw
-from tracker.distill.train import Run, TrainSettings, averaged, poses_of, score_std
+from tracker.distill.train import Run, TrainSettings, averaged, poses_of, score_std, steps_of
 from tracker.distill.whole import whole
 from tracker.errors import SettingsError
 from tracker.face.model import FaceModel
 
 ALL = "all"
+RENDERED = 400
+"""The last so many synthetic faces are kept aside: the teacher is not the truth, and they have it."""
 DATA = ("turned", "synthetic", "sparse", "phantoms")
 """Kinds of lessons that can be left out."""
 
@@ -74,6 +77,8 @@ class Finished:
     name: str
     kinds: list[Accuracy]
     turned: Turned
+    truth_error: float
+    """Mean absolute error of the shapes on rendered faces kept aside; NaN where there are none."""
     seconds: float
 
 
@@ -128,9 +133,12 @@ def ablate(
     `start` is a checkpoint or a student.onnx, random weights by default; `only` names arms (see `arms`). Raises
     SettingsError for unknown arms or an `out` of other settings, SourceError, AssetError, OutputError.
     """
-    same = {**plain_dict(settings), "start": _digest(start)}
-    done = _done(out, same)
+    named = _named(start)
     ground = _ground(cache, data, settings, start)
+    same = {
+        **plain_dict(settings), "start": named, "lessons": _digest(ground), "face_model": ground.model.hash.hex(),
+    }  # fmt: skip
+    done = _done(out, same)
     todo = arms(ground.lessons)
     names = [arm.name for arm in todo]
     if unknown := [name for name in only if name not in names]:
@@ -142,7 +150,7 @@ def ablate(
         progress(f"arm {number + 1} of {len(chosen)}: {arm.name}")
         done[arm.name] = plain_dict(_train(arm, ground, settings, _checkpoint(cache, arm, same), progress))
         _write(out, same, done)
-    shown = _table(done, settings)
+    shown = show(done, same)
     with whole(out.with_suffix(".txt")) as part:
         part.write_text(shown + "\n")
     return shown
@@ -152,10 +160,19 @@ def _ground(cache: Path, data: Path, settings: AblateSettings, start: Path | Non
     model = current_model(cache)
     corpus = load(cache, made=True)
     poses = poses_of(cache, corpus, model)
+    corpus = replace(corpus, validation=corpus.validation | rendered_aside(corpus))
     lessons = Lessons(corpus, poses, model, data, cache, settings.seed)
     torch.manual_seed(settings.seed)
     net = Student() if start is None else thaw(start)[0] if start.suffix == ".onnx" else averaged(start)
     return Ground(corpus, poses, lessons, sparse_faces(data, held_out=True), model, net)
+
+
+def rendered_aside(corpus: Corpus) -> np.ndarray:
+    """bool [N]: rendered faces that no arm is taught, whole people. A start that was trained has met them."""
+    rows = np.flatnonzero(corpus.kind == SYNTHETIC)
+    aside = np.zeros(len(corpus), bool)
+    aside[rows[-min(RENDERED, len(rows) // 4 * 2) :] if len(rows) >= 4 else []] = True
+    return aside
 
 
 def _train(
@@ -185,7 +202,9 @@ def _train(
                 saved = time.monotonic()
     net, seconds = deepcopy(run.average).cpu().eval(), time.monotonic() - began
     rows = accuracy(net, ground.corpus, ground.poses, ground.model, settings.faces)
-    result = Finished(arm.name, rows, turned(net, ground.profiles, ground.model), seconds)
+    rendered = np.flatnonzero(rendered_aside(ground.corpus))
+    error = shapes_error(net, ground.corpus, ground.poses, rendered)
+    result = Finished(arm.name, rows, turned(net, ground.profiles, ground.model), error, seconds)
     checkpoint.unlink(missing_ok=True)
     return result
 
@@ -197,12 +216,28 @@ def plain_dict(value: object) -> dict:
     return made
 
 
-def _digest(start: Path | None) -> str:
+def _named(start: Path | None) -> str:
+    """What is started from, the same for the same content."""
     if start is None:
         return "random weights"
     if not start.is_file():
         raise SettingsError(f"no file {start} to start from; give a student.pt or a student.onnx")
-    return hashlib.sha256(start.read_bytes()).hexdigest()[:16]
+    digest = hashlib.sha256(start.read_bytes()).hexdigest()[:16]
+    if start.suffix == ".onnx":
+        return f"student {thaw(start)[1].get('version', 'of no version')} ({digest})"
+    return f"a student of {steps_of(start):,} steps ({digest})"
+
+
+def _digest(ground: Ground) -> str:
+    """Of all that is learned from and judged by: other faces, labels or kinds give other figures."""
+    corpus, lessons = ground.corpus, ground.lessons
+    digest = hashlib.sha256(np.ascontiguousarray(corpus.landmarks[::61]).tobytes())
+    for column in (corpus.kind, corpus.clip, corpus.person, corpus.validation, corpus.scores):
+        digest.update(np.ascontiguousarray(column).tobytes())
+    for _, points in (*lessons.sparse, *ground.profiles):
+        digest.update(points.tobytes())
+    digest.update(b"" if lessons.phantoms is None else np.ascontiguousarray(lessons.phantoms[::7]).tobytes())
+    return digest.hexdigest()[:16]
 
 
 def _checkpoint(cache: Path, arm: Arm, same: dict) -> Path:
@@ -220,7 +255,7 @@ def _done(out: Path, same: dict) -> dict[str, dict]:
     except (ValueError, KeyError, TypeError) as error:
         raise SettingsError(f"{out} holds no ablation; give another file to write to") from error
     if settings != same:
-        apart = [f"{name} {settings.get(name)} there, {same[name]} here" for name in same
+        apart = [f"{name} {settings.get(name, 'unknown')} there, {same[name]} here" for name in same
                  if settings.get(name) != same[name]]  # fmt: skip
         raise SettingsError(f"{out} holds an ablation with {'; '.join(apart)}; give another file or take it away")
     return {arm["name"]: arm for arm in kept}
@@ -231,10 +266,11 @@ def _write(out: Path, same: dict, done: dict[str, dict]) -> None:
         part.write_text(json_line("ablation", {"settings": same, "arms": list(done.values())}) + "\n")
 
 
-def _table(done: dict[str, dict], settings: AblateSettings) -> str:
-    """A row an arm; what is counted in percent of the inter-ocular distance per kind, the rest over all kinds."""
+def show(done: dict[str, dict], same: dict[str, Any]) -> str:
+    """The table: a row an arm; what is in percent of the inter-ocular distance per kind, the rest over all kinds."""
     headers = [
-        "arm", *(f"{kind} %" for kind in KINDS), "guides %", "shapes r", "pose deg", "by guides", "turned %", "identity"
+        "arm", *(f"{kind} %" for kind in KINDS), "guides %", "shapes r", "pose deg", "by guides", "turned %",
+        "identity", "truth",
     ]  # fmt: skip
     rows = []
     for arm in done.values():
@@ -247,8 +283,9 @@ def _table(done: dict[str, dict], settings: AblateSettings) -> str:
                  for name, mean in zip(names, means, strict=True)]  # fmt: skip
         per_kind = [kinds[kind]["landmarks_percent"] if kind in kinds else None for kind in KINDS]
         within = kinds.get("clips", {}).get("identity_within")
-        rows.append([arm["name"], *per_kind, *means, arm["turned"]["points_percent"], within])
-    return table(headers, rows, f"{settings.steps} steps of {settings.batch} from the same start, on people held out")
+        rows.append([arm["name"], *per_kind, *means, arm["turned"]["points_percent"], within, arm.get("truth_error")])
+    title = f"{same['steps']:,} steps of {same['batch']} crops from {same['start']}, every arm; on people held out"
+    return table(headers, rows, title)
 
 
 def _mean(values: list[float | None], counts: list[int]) -> float | None:

@@ -20,6 +20,7 @@ from tracker.distill.guided import guided
 from tracker.distill.lessons import SPARSE, Poses, carry
 from tracker.distill.student import Decoder, Student, rotation_from_6d
 from tracker.face import topology
+from tracker.face.expression import ARKIT_INDEX
 from tracker.face.model import FaceModel
 from tracker.regress.outputs import CROP_PX, SLICES
 
@@ -88,6 +89,17 @@ def _accuracy(
         _correlation(out[:, SLICES["expression"]].numpy(), corpus.scores[rows]), _degrees(stated, turned),
         _degrees(guided(out.numpy(), model).rotation, turned), _within(out, corpus.person[rows]),
     )  # fmt: skip
+
+
+def shapes_error(net: Student, corpus: Corpus, poses: Poses, rows: np.ndarray) -> float:
+    """Mean absolute error of the shapes of `rows`, whose truth is known, `tongueOut` aside; NaN without rows."""
+    if not len(rows):
+        return float("nan")
+    rng = np.random.default_rng(0)
+    crops = np.array([crop_of(corpus.patches[k], true_roi(poses, k, rng))[0] for k in rows.tolist()])
+    found = outputs(net, crops)[:, SLICES["expression"]].clamp(0, 1).numpy()
+    known = np.arange(found.shape[1]) != ARKIT_INDEX["tongueOut"]
+    return float(np.abs(found - corpus.scores[rows])[:, known].mean())
 
 
 @torch.no_grad()

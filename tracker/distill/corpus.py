@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from tracker.distill import archive
+from tracker.distill.apart import shown_in_eval
 from tracker.distill.label import PATCH_PX, REMEDY, Labelled
 from tracker.distill.shelf import FOLDERS, Shelf, taught
 from tracker.distill.whole import whole
@@ -116,14 +117,18 @@ AFLW_TO_MESH = ((6, 33), (8, 133), (9, 362), (11, 263), (14, 4), (17, 61), (19, 
 
 
 def aflw_truth(data: Path) -> dict[str, np.ndarray]:
-    """Image stem -> float32 [21, 2] in crop pixels, NaN where not visible. Raises AssetError for a damaged file."""
+    """Image stem -> float32 [21, 2] in crop pixels, NaN where not visible; without crops that show what judges.
+
+    Raises AssetError for a damaged file.
+    """
     path = taught(data) / "aflw_crops/truth.npz"
     if not path.is_file():
         return {}
     truth = archive.read(path, TRUTH_REMEDY, ("image", "visible", "points_21_px"))
     names = [Path(str(name)).stem for name in truth["image"]]
     points = np.where(truth["visible"][:, :, None], truth["points_21_px"], np.nan).astype(np.float32)
-    return dict(zip(names, points, strict=True))
+    judging = shown_in_eval(data)
+    return {name: own for name, own in zip(names, points, strict=True) if f"aflw_crops/{name}.jpg" not in judging}
 
 
 def aflw_held_out(data: Path) -> set[str]:
@@ -138,12 +143,14 @@ def pack(cache: Path, data: Path) -> Corpus:
     files = [(kind, path, label) for kind, shelf in shelves for path in shelf.files if (label := shelf.find(path))]
     if not files:
         raise SourceError(f"{cache} holds no labels of {data}; run `facewire distill label` first")
-    who, truth = People(data), aflw_truth(data)
+    who, truth, judging = People(data), aflw_truth(data), shown_in_eval(data)
     out = cache / "corpus"
     people: dict[str, int] = {}
     rows: dict[str, list[np.ndarray]] = {name: [] for name in Corpus.__slots__ if name != "patches"}
     with whole(out / "patches.raw") as part, part.open("wb") as stream:
         for number, (kind, path, label) in enumerate(files):
+            if f"{FOLDERS[kind]}/{path.name}" in judging:
+                continue
             done = archive.read(label, REMEDY, Labelled.__slots__)
             keep = np.ones(len(done["frame"]), bool)
             if kind == "aflw":

@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 
 from tracker.distill import archive, augment
+from tracker.distill.apart import shown_in_eval
 from tracker.distill.augment import Look
 from tracker.distill.corpus import SHARDS, SYNTHETIC, TRUTH_REMEDY, Corpus, aflw_held_out, aflw_truth
 from tracker.distill.label import is_video, mesh_px
@@ -334,9 +335,9 @@ def background_patches(data: Path | None, cache: Path, seed: int, count: int = 3
 
 def faces_of_images(data: Path, cache: Path) -> list[tuple[np.ndarray, Path]]:
     """Per training still: boxes float [F, 4] of its faces, grown by a third, and its path."""
-    found, shelf = [], Shelf.of(data, cache, "images")
+    found, shelf, judging = [], Shelf.of(data, cache, "images"), shown_in_eval(data)
     for path in shelf.files:
-        label = None if is_video(path) else shelf.find(path)
+        label = None if is_video(path) or f"images/{path.name}" in judging else shelf.find(path)
         if label is None or not len(mesh := mesh_px(label)):
             continue
         low, high = mesh.min(1), mesh.max(1)

@@ -1,9 +1,8 @@
 """A student for one's own face and camera, in minutes on a CPU.
 
-Given footage of a person it starts from the shipped weights, or a checkpoint's, trains a little on what the teacher
-says about that footage, mixed with the general corpus where there is one and pulled back to where it started. How far
-it then goes from start to end is chosen on frames that neither train nor judge; on those held out both are compared,
-and a student that got no better is not written.
+Given footage of a person it starts from the shipped weights, or a checkpoint's, and tunes its last layers to what the
+teacher says about that footage, mixed with the general corpus where there is one (`distill.tune`). On frames held out
+from all of that both are compared, and a student that got no better is not written.
 """
 
 from __future__ import annotations
@@ -12,23 +11,23 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from copy import deepcopy
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from itertools import chain
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from tracker.distill.accuracy import accuracy
 from tracker.distill.corpus import Corpus, load
 from tracker.distill.evaluate import Held, evaluate
 from tracker.distill.export import calibration_crops, write_student
-from tracker.distill.lessons import Lessons, Poses, fit_poses
-from tracker.distill.own import label_own, sequences
-from tracker.distill.student import Student
+from tracker.distill.lessons import Poses, fit_poses
+from tracker.distill.losses import Objective
+from tracker.distill.own import label_own
+from tracker.distill.student import Decoder, Student
 from tracker.distill.thaw import thaw
-from tracker.distill.train import Run, TrainSettings, averaged, score_std
+from tracker.distill.train import averaged, score_std
+from tracker.distill.tune import TuneSettings, look_at, personal
 from tracker.distill.whole import whole
 from tracker.errors import AssetError, SettingsError
 from tracker.face.model import FaceModel
@@ -40,11 +39,6 @@ HELD = 300
 """Held-out frames that are looked at."""
 OTHERS, OTHERS_HELD = 3000, 300
 """Faces of the general corpus that are mixed in, and that are asked about at the end."""
-CHOOSING_SHARE = 0.125
-"""The end of what is trained on, which chooses between these ways from the start (0) to the trained weights (1)."""
-WAYS = (0.25, 0.5, 0.75, 1.0)
-LOSS_COUNTS = 10.0
-"""Times as much as a gain: landmarks must not pay for shapes."""
 LEAST_GAIN = 0.01
 """Of landmarks by share, of correlation and presence as it is."""
 LEAST_SPREAD = 0.08
@@ -53,21 +47,13 @@ LEAST_SPREAD = 0.08
 
 @dataclass(frozen=True, slots=True)
 class PersonalSettings:
-    """The recipe, set on people that the student had not met."""
+    """How long, and how it is learned."""
 
     minutes: float = 8.0
-    """In all, labelling and measuring included."""
+    """At most, in all, labelling and measuring included."""
     frames: int = 1200
     """That the teacher is asked about at most."""
-    batch: int = 64
-    learning_rate: float = 2e-4
-    muon_learning_rate: float = 6e-4
-    most_steps: int = 1500
-    others_share: float = 0.35
-    """Steps on the general corpus, where there is one."""
-    pull: float = 3e-3
-    """Share of the way back to the starting weights that each step goes."""
-    seed: int = 0
+    tune: TuneSettings = TuneSettings()
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +76,8 @@ class Gain:
     """Frames trained on."""
     held: int
     """Frames held out."""
-    steps: int
+    way: float
+    """How far from the old weights to the tuned ones, chosen on the frames trained on, block by block."""
     before: Standing
     after: Standing
     others_before: Standing | None
@@ -100,7 +87,9 @@ class Gain:
     """The student; None where it got worse, or no better, and was not written."""
 
     def __str__(self) -> str:
-        lines = [f"trained {self.steps} steps on {self.trained} frames; on the {self.held} held out, before -> after:"]
+        lines = [
+            f"tuned on {self.trained} frames, {self.way:.0%} of it kept; on the {self.held} held out, before -> after:"
+        ]
         lines += _compared("you", self.before, self.after)
         if self.others_before and self.others_after:
             lines += _compared("other people", self.others_before, self.others_after)
@@ -143,19 +132,17 @@ def personalize(
     net, version = _start(start, model)
     mine = label_own(footage, teacher_path, out / "labels", settings.frames, _tell(progress))
     poses = fit_poses(mine, model)
-    others = _others(cache, model, settings.seed) if cache else None
+    others = _others(cache, model, settings.tune.seed) if cache else None
     left = settings.minutes * 60 - RESERVE_SECONDS - (time.monotonic() - began)
     if left < SHORTEST_SECONDS:
         needed = settings.minutes + (SHORTEST_SECONDS - left) / 60
         raise SettingsError(f"minutes {settings.minutes:g} leave no time to train; give at least {needed:.1f}")
-    choosing = _choosing(mine)
-    taught = replace(mine, validation=mine.validation | choosing)
-    sources = [(taught, poses), *([others] if others else [])]
-    lessons = [Lessons(*source, model, None, out, settings.seed) for source in sources]
-    trained = int((~taught.validation).sum())
-    progress(f"training {left / 60:.1f} min on {trained} frames")
-    tuned, steps = _tune(net, lessons, _spread(sources), settings, left, progress)
-    tuned = _part_of_the_way(net, tuned, replace(mine, validation=choosing), poses, model)
+    until, trained = time.monotonic() + left, int((~mine.validation).sum())
+    progress(f"tuning on {trained} frames, for {left / 60:.1f} min at most")
+    sources = [(mine, poses), *([others] if others else [])]
+    objective = Objective(Decoder(model), torch.tensor(_spread(sources)))
+    seen = look_at(net, (mine, poses), others, settings.tune, until)
+    tuned, way = personal(net, seen, objective, settings.tune, until)
     with tempfile.TemporaryDirectory() as folder:
         first, last = start, Path(folder) / "after.onnx"
         if start and start.suffix != ".onnx":
@@ -166,7 +153,7 @@ def personalize(
         elsewhere = [_standing(evaluate(*others, OTHERS_HELD, student)) for student in (first, last) if others]
         path = None if no_better(before, after) else _put(last, out / "student.onnx")
     others_before, others_after = elsewhere or (None, None)
-    return Gain(trained, int(mine.validation.sum()), steps, before, after, others_before, others_after, path)
+    return Gain(trained, int(mine.validation.sum()), way, before, after, others_before, others_after, path)
 
 
 def _put(made: Path, path: Path) -> Path:
@@ -215,70 +202,6 @@ def _spread(sources: list[tuple[Corpus, Poses]]) -> np.ndarray:
 
 def _crops(sources: list[tuple[Corpus, Poses]]) -> Iterator[np.ndarray]:
     return chain(*(calibration_crops(*source) for source in sources))
-
-
-def _tune(
-    net: Student, lessons: list[Lessons], spread: np.ndarray, settings: PersonalSettings, seconds: float,
-    progress: Callable[[str], None],
-) -> tuple[Student, int]:  # fmt: skip
-    """Train on the first of `lessons`, and on the second now and then, for `seconds` or the most steps."""
-    recipe = TrainSettings(
-        minutes=seconds / 60, batch=settings.batch, learning_rate=settings.learning_rate, weight_decay=0.0,
-        muon_learning_rate=settings.muon_learning_rate, warmup_share=0.1, average_decay=0.99, seed=settings.seed,
-    )  # fmt: skip
-    run = Run(lessons[0].model, spread, recipe)
-    for copy in (run.net, run.average):
-        copy.load_state_dict(net.state_dict())
-        copy.eval()  # the norms' statistics are those of many people; a few frames would spoil them
-    home = [weight.detach().clone() for weight in run.net.parameters()]
-    rng, began, told = np.random.default_rng(settings.seed), time.monotonic(), 0.0
-    while run.seconds < seconds:
-        which = len(lessons) > 1 and rng.random() < settings.others_share
-        run.step(lessons[which].batch(settings.batch))
-        with torch.no_grad():
-            for weight, first in zip(run.net.parameters(), home, strict=True):
-                weight.lerp_(first, settings.pull * run.pace())
-        run.seconds = max(time.monotonic() - began, seconds * run.steps / settings.most_steps)
-        if run.seconds - told > 60:
-            told = run.seconds
-            progress(f"step {run.steps}, {run.seconds / seconds:.0%}")
-    return run.average.cpu(), run.steps
-
-
-def _choosing(mine: Corpus) -> np.ndarray:
-    """bool [N]: the end of what is not held out of each clip, and of the images."""
-    chosen = np.zeros(len(mine), bool)
-    for rows in sequences(mine.kind, mine.clip):
-        free = rows[~mine.validation[rows]]
-        chosen[free[len(free) - int(len(free) * CHOOSING_SHARE) :]] = True
-    return chosen
-
-
-def _part_of_the_way(start: Student, end: Student, shown: Corpus, poses: Poses, model: FaceModel) -> Student:
-    """Of the networks between `start` and `end` the one that is best on the validation rows of `shown`."""
-    if not shown.validation.any():
-        return end
-
-    def errors(net: Student) -> tuple[float, float]:
-        rows = accuracy(net, shown, poses, model)
-        r = [row.correlation for row in rows if not np.isnan(row.correlation)]
-        return float(np.mean([row.landmarks_percent for row in rows])), 1 - float(np.mean(r)) if r else 1.0
-
-    def loss(net: Student) -> float:
-        shares = [now / max(before, 1e-6) for now, before in zip(errors(net), first, strict=True)]
-        return sum(shares) + LOSS_COUNTS * sum(max(share - 1, 0.0) for share in shares)
-
-    first = errors(start)
-    return min((_between(start, end, way) for way in WAYS), key=loss)
-
-
-def _between(start: Student, end: Student, way: float) -> Student:
-    net = deepcopy(end)
-    first = start.state_dict()
-    mixed = {name: torch.lerp(first[name], last, way) if last.is_floating_point() else last
-             for name, last in end.state_dict().items()}  # fmt: skip
-    net.load_state_dict(mixed)
-    return net
 
 
 def _standing(rows: list[Held]) -> Standing:

@@ -18,6 +18,7 @@ import numpy as np
 from tracker.detect.detector import Detector
 from tracker.detect.roi import Roi
 from tracker.distill import archive, augment
+from tracker.distill.apart import shown_in_eval
 from tracker.distill.corpus import People, aflw_truth, is_validation
 from tracker.distill.label import PATCH_PX, is_video, mesh_px
 from tracker.distill.lookout import Lookout, agreed, besides
@@ -206,11 +207,15 @@ def _save(path: Path, found: list[tuple[np.ndarray, float]]) -> None:
 
 
 def _pictures(data: Path, shelves: list[Shelf], rng: Rng) -> list[tuple[Path, Shelf]]:
-    """The pictures of each shelf, shuffled, without the people who are kept for validation."""
-    people = People(data)
+    """The pictures of each shelf, shuffled, without what judges and the people kept for validation."""
+    people, judging = People(data), shown_in_eval(data)
     chosen: list[tuple[Path, Shelf]] = []
     for shelf in shelves:
-        taught = [path for path in shelf.files if not is_video(path) and not is_validation(people.name(path))]
+        taught = [
+            path for path in shelf.files
+            if not is_video(path) and not is_validation(people.name(path))
+            and f"{shelf.folder.name}/{path.name}" not in judging
+        ]  # fmt: skip
         chosen += [(taught[index], shelf) for index in rng.permutation(len(taught))]
     if not chosen:
         raise SourceError(f"{data} holds no training pictures; give a folder with train/images or train/aflw_crops")

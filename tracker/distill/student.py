@@ -69,8 +69,16 @@ class Student(nn.Module):
 
     def forward(self, crops: Tensor) -> Tensor:
         """See the class."""
-        features = self.neck(self.body((crops - MIDDLE) / SPREAD if self.training_scale else crops))
-        result: Tensor = self.head(features.float())
+        return self.told(self.seen(crops))
+
+    def seen(self, crops: Tensor) -> Tensor:
+        """Crops to what the convolutions make of them, [N, C, 4, 4]."""
+        result: Tensor = self.body((crops - MIDDLE) / SPREAD if self.training_scale else crops)
+        return result
+
+    def told(self, features: Tensor) -> Tensor:
+        """What `seen` gives to [N, WIDTH]."""
+        result: Tensor = self.head(self.neck(features).float())
         return result
 
     @torch.no_grad()

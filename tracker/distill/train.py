@@ -59,7 +59,8 @@ def poses_of(cache: Path, corpus: Corpus, model: FaceModel) -> Poses:
     return poses
 
 
-def _truth(batch: Batch, device: torch.device) -> tuple[Tensor, Truth]:
+def on_device(batch: Batch, device: torch.device) -> tuple[Tensor, Truth]:
+    """Crops float32 [B, 3, 128, 128] and what is known about them."""
     crops = torch.from_numpy(batch.crops).to(device).permute(0, 3, 1, 2).float()
     rest = {f.name: torch.from_numpy(getattr(batch, f.name)).to(device) for f in fields(Truth)}
     return crops.contiguous(memory_format=torch.channels_last), Truth(**rest)
@@ -99,7 +100,7 @@ class Run:
 
     def step(self, batch: Batch) -> dict[str, float]:
         """One update; returns the parts of the loss."""
-        crops, truth = _truth(batch, self.device)
+        crops, truth = on_device(batch, self.device)
         for optimiser, rate in zip(self.optimisers, self.rates, strict=True):
             optimiser.param_groups[0]["lr"] = rate * self.pace()
         with torch.autocast(self.device.type, torch.bfloat16):
@@ -173,6 +174,12 @@ def averaged(path: Path, model: FaceModel | None = None) -> Student:
             checkpoint.check_model(path, state, model)
         net.load_state_dict(state["average"])
     return net.eval()
+
+
+def steps_of(path: Path) -> int:
+    """How many steps a checkpoint has behind it. Raises AssetError for what is none."""
+    with checkpoint.opened(path) as state:
+        return int(state["steps"])
 
 
 def threads(count: int | None = None) -> None:
