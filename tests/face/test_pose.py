@@ -55,5 +55,5 @@ def test_yaw_turns_the_nose_to_the_images_left_when_positive():
 def test_camera_field_of_view():
     camera = Camera.from_fov(640, 480, 90.0)
     assert np.isclose(camera.fy, 240) and camera.cx == 320 and camera.cy == 240
-    with pytest.raises(SettingsError, match="field of view"):
+    with pytest.raises(SettingsError, match="vertical_fov_deg 0.0; give 5 to 150"):
         Camera.from_fov(640, 480, 0.0)
