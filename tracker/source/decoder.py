@@ -52,7 +52,10 @@ class Decoded:
 
 
 class Decoder:
-    """Iterates over the pictures of one address, once. Raises SourceError when opened, and if there are none."""
+    """Iterates over the pictures of one address, once; `rewound` iterates again.
+
+    Raises SourceError when opened, and where there are no pictures.
+    """
 
     def __init__(self, address: Address, settings: SourceSettings) -> None:
         self.address = address
@@ -129,6 +132,16 @@ class Decoder:
         if not self._index:
             raise SourceError(f"{self.address.name!r} has a video stream without a single frame; give another video")
         self.damaged += self._ended_early()
+
+    def rewound(self) -> Iterator[Decoded]:
+        """The pictures from the start, as far as the container finds it: none, or others, where it does not."""
+        try:
+            self._container.seek(self._container.start_time or 0)
+        except av.FFmpegError:
+            return
+        self._last = None
+        self._arrived.clear()
+        yield from self
 
     def _packets(self) -> Iterator[Packet]:
         """The video's packets. A damaged place is passed over; anything else that goes wrong is raised."""

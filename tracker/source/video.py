@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from itertools import chain
 
 from tracker.clock import monotonic_ns
 from tracker.source.decoder import USUAL_FPS, Decoded, Decoder
@@ -73,18 +74,30 @@ class VideoSource:
 
     def _rounds(self) -> Iterator[tuple[Decoded, int]]:
         """Pictures for ever, with times that go on from round to round."""
-        shift = 0
+        pictures, shift = iter(self._decoder), 0
         while True:
             first = last = None
-            for last in self._decoder:
+            for last in pictures:
                 first = last if first is None else first
                 yield last, last.pts + shift
             assert first is not None and last is not None  # a decoder without pictures has raised
             step = max(1, round(1 / (self._decoder.rate or USUAL_FPS) / last.time_base))
             shift += last.pts - first.pts + step
-            self._decoder.close()
-            damaged, self._decoder = self._decoder.damaged, Decoder(self._decoder.address, self._settings)
-            self._damaged_before += damaged
+            pictures = self._again(first.pts)
+
+    def _again(self, first_pts: int) -> Iterator[Decoded]:
+        """The pictures from the first on: of the same container, or where that does not find it, of another.
+
+        A decoder that goes back keeps its memory for pictures. To open hundreds of them, one after another, tears so
+        many holes into the heap that it grows by tens of megabytes.
+        """
+        pictures = self._decoder.rewound()
+        if (first := next(pictures, None)) is not None and first.pts == first_pts:
+            return chain((first,), pictures)
+        self._decoder.close()
+        damaged, self._decoder = self._decoder.damaged, Decoder(self._decoder.address, self._settings)
+        self._damaged_before += damaged
+        return iter(self._decoder)
 
     def __iter__(self) -> VideoSource:
         return self
