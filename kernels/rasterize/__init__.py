@@ -46,10 +46,13 @@ EXTENT_PX = 2048
 _FLOAT32, _INT32 = np.dtype(np.float32), np.dtype(np.int32)
 
 Implementation = Callable[..., int]
-"""Takes what the operator takes, checked (`barycentrics` None or an array); returns how many triangles it refused.
+"""Takes what the operator takes (`barycentrics` None or an array); returns how many triangles it refused.
 
-One that takes a device's arrays has `on_device`, counts them in `refused` there and returns 0.
+One that takes a device's arrays has `on_device`, counts them in `refused` there and returns 0. One that `sees_misfits`
+gets its arrays unchecked: it raises TypeError for other types than it takes and returns `MISFIT` for shapes that do not
+fit, having touched nothing. All others get them checked.
 """
+MISFIT = -1
 
 
 def guard_px(high: int, wide: int) -> float:
@@ -73,6 +76,21 @@ class Rasterize:
         triangles that name no vertex or reach beyond the guard band: these are not drawn. On a device they are only
         counted; `check` looks.
         """
+        arrays = vertices_px, triangles, ids, depth, barycentrics
+        if barycentrics is not None or not getattr(self.implementation, "sees_misfits", False):
+            self._require(*arrays)
+        try:
+            refused = self.implementation(*arrays, bool(keep_back))
+        except (TypeError, AttributeError, IndexError):
+            self._require(*arrays)
+            raise
+        if refused == MISFIT:
+            self._require(*arrays)
+            raise AssertionError("shapes do not fit, and nobody says which")
+        if refused:
+            raise _refusal(refused, *ids.shape[1:], vertices_px.shape[1])
+
+    def _require(self, vertices_px: Any, triangles: Any, ids: Any, depth: Any, barycentrics: Any) -> None:
         device = getattr(self.implementation, "on_device", False)
         batch, count, _ = rank("vertices_px", vertices_px, 3)
         faces, _ = rank("triangles", triangles, 2)
@@ -89,9 +107,6 @@ class Rasterize:
             )
         if faces > MOST_TRIANGLES:
             raise SettingsError(f"{faces} triangles; at most {MOST_TRIANGLES} are possible")
-        refused = self.implementation(vertices_px, triangles, ids, depth, barycentrics, bool(keep_back))
-        if refused:
-            raise _refusal(refused, high, wide, count)
 
     def check(self) -> None:
         """Raise what the calls on a device since the last check could not: SettingsError. Waits for the device."""

@@ -1,8 +1,9 @@
 """`rasterize` for the CPU, compiled by numba: triangle after triangle, row after row of its box, edges stepped.
 
-Given checked arrays. Triangles come in the order of their numbers, so "nearer, else the smaller number" is one
-comparison. The scratch holds the snapped corners; it grows when a bigger mesh comes, and is kept. Products of snapped
-coordinates fit 32 bits by the guard band; here they are 64-bit, which costs nothing.
+Given arrays of the types it is compiled for, it looks at their shapes itself, which costs nothing here. Triangles come
+in the order of their numbers, so "nearer, else the smaller number" is one comparison. The scratch holds the snapped
+corners; it grows when a bigger mesh comes, and is kept. Products of snapped coordinates fit 32 bits by the guard band;
+here they are 64-bit, which costs nothing.
 """
 
 # mypy: disallow-untyped-defs=False
@@ -13,7 +14,15 @@ import numpy as np
 from numba import boolean, float32, int32, int64, types, uint8
 
 from tracker.kernels.compiled import compiled, part
-from tracker.kernels.rasterize import EXTENT_PX, FARTHEST, SUBPIXELS
+from tracker.kernels.rasterize import (
+    EXTENT_PX,
+    FARTHEST,
+    LARGEST_BATCH,
+    LARGEST_SIDE_PX,
+    MISFIT,
+    MOST_TRIANGLES,
+    SUBPIXELS,
+)
 
 _BV3 = types.Array(float32, 3, "C", readonly=True)
 _T3 = types.Array(int32, 2, "C", readonly=True)
@@ -51,9 +60,9 @@ def _paint(t, ax, ay, az, bx, by, bz, cx, cy, cz, area, ids, depth):
     a_x, a_y = cx - bx, cy - by
     b_x, b_y = ax - cx, ay - cy
     c_x, c_y = bx - ax, by - ay
-    a_bias = 0 if a_y < 0 or (a_y == 0 and a_x > 0) else -1
-    b_bias = 0 if b_y < 0 or (b_y == 0 and b_x > 0) else -1
-    c_bias = 0 if c_y < 0 or (c_y == 0 and c_x > 0) else -1
+    a_bias = np.int64((a_y < 0) | ((a_y == 0) & (a_x > 0))) - 1
+    b_bias = np.int64((b_y < 0) | ((b_y == 0) & (b_x > 0))) - 1
+    c_bias = np.int64((c_y < 0) | ((c_y == 0) & (c_x > 0))) - 1
     x, y = 16 * left + 8, 16 * top + 8
     a_row = a_x * (y - by) - a_y * (x - bx) + a_bias
     b_row = b_x * (y - cy) - b_y * (x - cx) + b_bias
@@ -137,6 +146,11 @@ def _weigh(vertices, triangles, ids, barycentrics):
                 float32[:, :, :, ::1]))  # fmt: skip
 def rasterize(vertices, triangles, keep_back, snapped, state, ids, depth, barycentrics):
     """Fill `ids`, `depth` and, unless it is empty, `barycentrics`."""
+    batch, high, wide = ids.shape
+    whole = 1 <= batch <= LARGEST_BATCH and 1 <= high <= LARGEST_SIDE_PX and 1 <= wide <= LARGEST_SIDE_PX
+    alike = len(vertices) == batch and depth.shape == ids.shape
+    if not (whole and alike and vertices.shape[2] == triangles.shape[1] == 3 and len(triangles) <= MOST_TRIANGLES):
+        return MISFIT
     refused = 0
     for image in range(len(ids)):
         ids[image] = -1
@@ -151,6 +165,8 @@ def rasterize(vertices, triangles, keep_back, snapped, state, ids, depth, baryce
 class Raster:
     """The implementation with its scratch memory."""
 
+    sees_misfits = True
+
     def __init__(self) -> None:
         self._snapped = np.empty((0, 2), np.int32)
         self._state = np.empty(0, np.uint8)
@@ -164,7 +180,8 @@ class Raster:
         if len(self._state) < count:
             self._snapped, self._state = np.empty((count, 2), np.int32), np.empty(count, np.uint8)
         asked = _NONE if barycentrics is None else barycentrics
-        return int(rasterize(vertices, triangles, keep_back, self._snapped, self._state, ids, depth, asked))
+        refused: int = rasterize(vertices, triangles, keep_back, self._snapped, self._state, ids, depth, asked)
+        return refused
 
 
 _NONE = np.empty((0, 0, 0, 0), np.float32)

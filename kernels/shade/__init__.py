@@ -30,11 +30,17 @@ from tracker.kernels.interop import rank, require, require_kind, require_numbers
 HARMONICS = (0.282095, 0.488603, 0.488603, 0.488603, 1.092548, 1.092548, 0.315392, 1.092548, 0.546274)
 """Constants of the nine functions."""
 MOST_REGIONS = 64
+WIDEST = 1e3
+"""Softness is below this."""
 
 _FLOAT32, _INT32, _UINT8 = np.dtype(np.float32), np.dtype(np.int32), np.dtype(np.uint8)
 
-Implementation = Callable[..., None]
-"""Takes what the operator takes, checked. One that takes a device's arrays has `on_device`."""
+Implementation = Callable[..., bool | None]
+"""Takes what the operator takes. One that takes a device's arrays has `on_device`.
+
+One that `sees_misfits` gets them unchecked: it raises TypeError for other types than it takes and returns True for
+shapes that do not fit, having touched nothing. All others get them checked.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +136,19 @@ class Shade:
         """
         require_kind("surface", surface, Surface)
         require_kind("out", out, Shaded)
+        arrays = surface, ids, target, softness, out
+        if out.image is not None or not getattr(self.implementation, "sees_misfits", False):
+            self._require(*arrays)
+        try:
+            misfit = not 0 < softness < WIDEST or self.implementation(*arrays)
+        except (TypeError, ValueError):
+            self._require(*arrays)
+            raise
+        if misfit:
+            self._require(*arrays)
+            raise AssertionError("shapes do not fit, and nobody says which")
+
+    def _require(self, surface: Surface, ids: Any, target: Any, softness: float, out: Shaded) -> None:
         require_numbers(softness=softness)
         device = getattr(self.implementation, "on_device", False)
         shape = rank("ids", ids, 3)
@@ -144,6 +163,5 @@ class Shade:
             )
         if out.image is not None:
             require("image", out.image, _FLOAT32, (*shape, 3), device)
-        if not 0 < softness < 1e3:
+        if not 0 < softness < WIDEST:
             raise SettingsError(f"softness {softness}; give a distance of colours above 0, such as 0.1")
-        self.implementation(surface, ids, target, float(softness), out)

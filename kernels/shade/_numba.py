@@ -1,9 +1,9 @@
 """`shade` for the CPU, compiled by numba: the vertices' colours, then pixel after pixel along the rows.
 
-Given checked arrays. A corner's place and colour are laid side by side first, because reading corners is most of a
-pixel's work. Pixels of one region lie side by side too, so a region's sum is kept at hand until another begins.
-Barycentrics are computed here once more than in `rasterize`, because numba's cache looks for changes only in the file
-of the function it keeps.
+Given a checked surface and arrays of the types it is compiled for, it looks at their shapes itself. A corner's place
+and colour are laid side by side first, because reading corners is most of a pixel's work. Pixels of one region lie side
+by side too, so a region's sum is kept at hand until another begins. Barycentrics are computed once more than in
+`rasterize`: nine numbers that are at hand here cost less than three to read.
 """
 
 # mypy: disallow-untyped-defs=False
@@ -96,11 +96,15 @@ def _compare(corners, triangles, regions, ids, target, soft, totals, pixels, ima
         pixels[now] += count
 
 
-@compiled(types.void(_BV3, _T3, _BV3, _BV3, _BV3, _T, _BHW, _BHW3, float32, float32[:, ::1], float64[::1],
+@compiled(types.boolean(_BV3, _T3, _BV3, _BV3, _BV3, _T, _BHW, _BHW3, float32, float32[:, ::1], float64[::1],
                      float32[:, :, ::1], float32[:, ::1], int32[:, ::1], float32[:, :, :, ::1]))  # fmt: skip
 def shade(vertices, triangles, normals, albedo, lighting, regions, ids, target, soft, corners, totals, colours, error,
           pixels, image):  # fmt: skip
-    """Fill `colours`, `error`, `pixels` and, unless it is empty, `image`; `soft` is the softness squared."""
+    """Fill `colours`, `error`, `pixels` and, unless it is empty, `image`; `soft` is the softness squared. True, and
+    nothing is filled, for pictures that fit neither each other nor the surface."""
+    batch, high, wide = ids.shape
+    if not (target.shape == (batch, high, wide, 3) and len(vertices) == batch and colours.shape == vertices.shape):
+        return True
     image[:] = 0
     for one in range(len(ids)):
         _light(vertices[one], normals[one], albedo[one], lighting[one], colours[one], corners)
@@ -110,25 +114,30 @@ def shade(vertices, triangles, normals, albedo, lighting, regions, ids, target, 
                  image[one if image.size else 0])  # fmt: skip
         for region in range(len(totals)):
             error[one, region] = totals[region]
+    return False
 
 
 class Shader:
     """The implementation with its scratch memory."""
 
+    sees_misfits = True
+
     def __init__(self) -> None:
         self._corners = np.empty((0, 8), np.float32)
         self._totals = np.empty(0)
 
-    def __call__(self, surface: Surface, ids: np.ndarray, target: np.ndarray, softness: float, out: Shaded) -> None:
-        """Fill `out`; grows the scratch when the mesh is bigger than any before."""
+    def __call__(self, surface: Surface, ids: np.ndarray, target: np.ndarray, softness: float, out: Shaded) -> bool:
+        """Fill `out`, or say what the contract does; grows the scratch when the mesh is bigger than any before."""
         if len(self._totals) != out.error.shape[1]:
             self._totals = np.empty(out.error.shape[1])
         if len(self._corners) < surface.vertices_px.shape[1]:
             self._corners = np.zeros((surface.vertices_px.shape[1], 8), np.float32)
         image = _NONE if out.image is None else out.image
-        shade(surface.vertices_px, surface.triangles, surface.normals, surface.albedo, surface.lighting,
-              surface.regions, ids, target, softness * softness, self._corners, self._totals, out.colours, out.error,
-              out.pixels, image)  # fmt: skip
+        misfit: bool = shade(
+            surface.vertices_px, surface.triangles, surface.normals, surface.albedo, surface.lighting, surface.regions,
+            ids, target, softness * softness, self._corners, self._totals, out.colours, out.error, out.pixels, image,
+        )  # fmt: skip
+        return misfit
 
 
 # Numba reads no row of an empty array, so the empty picture is a row of none.
