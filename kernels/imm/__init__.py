@@ -40,11 +40,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
 from tracker.errors import SettingsError
-from tracker.kernels.forms import Form, Forms
+from tracker.kernels.forms import Form, Forms, wants_checked
 from tracker.kernels.interop import rank, require_numbers
 
 MODES = 3
@@ -79,8 +80,8 @@ LEAST_SHARE = 1e-6
 _FLOAT32, _FLOAT64, _INT64 = np.dtype(np.float32), np.dtype(np.float64), np.dtype(np.int64)
 
 Implementation = Callable[..., float]
-"""Takes what the operator takes, checked but for the groups' numbers; returns the filtered size, or with nothing done
--1 where one of them is no group."""
+"""Takes what the operator takes, checked but for the groups' numbers, and unchecked where it `sees_misfits`; returns
+the filtered size, or with nothing done -1 where one of the groups is none."""
 
 
 def state_size(numbers: int, groups: int) -> int:
@@ -120,21 +121,28 @@ class Imm:
         `out_numbers` float32 [N], `out_std` float32 [C], of the estimates. All contiguous. Raises SettingsError for
         anything else, and for a group that there is not.
         """
-        (count,), (_, number) = rank("numbers", numbers, 1), rank("traits", traits, 2)
         given = dynamics, groups, traits, rates, limits, numbers, rotation, place, variance
         filled = state, out_rotation, out_place, out_numbers, out_std
-        _forms(count, number).check(given, filled)
+        if wants_checked(self.implementation):
+            _require(given, filled)
         try:
             found = self.implementation(
                 dynamics, groups, traits, rates, limits, numbers, rotation, place, float(size), variance,
                 float(dt_seconds), float(ahead_seconds), bool(seen), *filled,
             )  # fmt: skip
         except (TypeError, ValueError):
+            _require(given, filled)
             require_numbers(size=size, dt_seconds=dt_seconds, ahead_seconds=ahead_seconds)
             raise
         if found < 0:
-            raise SettingsError(f"groups of {groups.min()} to {groups.max()}; there are 0 to {number - 1}")
+            _require(given, filled)
+            raise SettingsError(f"groups of {groups.min()} to {groups.max()}; there are 0 to {traits.shape[1] - 1}")
         return found
+
+
+def _require(given: tuple[Any, ...], filled: tuple[Any, ...]) -> None:
+    (count,), (_, groups) = rank("numbers", given[5], 1), rank("traits", given[2], 2)
+    _forms(count, groups).check(given, filled)
 
 
 @lru_cache(maxsize=64)

@@ -1,4 +1,4 @@
-"""`imm` for the CPU, compiled by numba. Given checked arrays; rotations are plain numbers throughout."""
+"""`imm` for the CPU, compiled by numba; rotations are plain numbers throughout."""
 
 # mypy: disallow-untyped-defs=False
 
@@ -8,8 +8,10 @@ import numpy as np
 from numba import boolean, float32, float64, int64, types
 
 from tracker.kernels.compiled import compiled, part
+from tracker.kernels.forms import MISFIT, sees_misfits
 from tracker.kernels.imm import (
     DENSITY,
+    DYNAMICS,
     EASE,
     FAR,
     FOLLOW,
@@ -18,6 +20,7 @@ from tracker.kernels.imm import (
     LEAST,
     LEAST_FACTOR,
     LEAST_SHARE,
+    LIMITS,
     LONGEST_SECONDS,
     MEDIAN_OF_SQUARE,
     MEMORY,
@@ -34,12 +37,16 @@ from tracker.kernels.imm import (
     SPEED,
     STARTED,
     TINY,
+    TRAITS,
     TRUST,
     TURN,
     UNIT,
     USUAL_SECONDS,
     WALK,
+    state_size,
 )  # fmt: skip
+
+_state_size = part(state_size)
 
 
 @part
@@ -348,6 +355,7 @@ _NUMBERS = types.Array(float32, 1, "C", readonly=True)
 _GROUPS = types.Array(int64, 1, "C", readonly=True)
 
 
+@sees_misfits
 @compiled(
     float64(
         _ROWS, _GROUPS, _ROWS, _ROWS, _ROW, _NUMBERS, _ROWS, _ROW, float64, _ROW, float64, float64, boolean,
@@ -359,7 +367,14 @@ def imm(
     out_rotation, out_place, out_numbers, out_std,
 ):  # fmt: skip
     """Fill the last four and return the filtered size, or -1 for a group that there is not."""
-    count, channels = numbers.size, groups.size
+    count, channels = numbers.size, numbers.size + 6
+    if not (
+        dynamics.shape == (DYNAMICS, channels) and groups.size == variance.size == out_std.size == channels
+        and traits.shape[0] == TRAITS and rates.shape == (MODES, MODES) and limits.size == LIMITS
+        and rotation.shape == out_rotation.shape == (3, 3) and place.size == out_place.size == 2
+        and out_numbers.size == count and state.size == _state_size(count, traits.shape[1])
+    ):  # fmt: skip
+        return float(MISFIT)
     for c in range(channels):
         if not 0 <= groups[c] < traits.shape[1]:
             return -1.0

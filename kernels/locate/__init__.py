@@ -18,19 +18,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
 from tracker.errors import SettingsError
-from tracker.kernels.forms import Form, Forms
+from tracker.kernels.forms import MISFIT, Form, Forms, wants_checked
 from tracker.kernels.heads import Shape
 from tracker.kernels.interop import rank, require_kind, require_numbers
 
 NUMBERS = 16
 """Of `numbers`: rotation by rows (9), place (2), scale, mean trust; as the vector has them, offset (2), log scale."""
 
-Implementation = Callable[..., bool]
-"""Takes what the operator takes, checked, with the square as four numbers."""
+Implementation = Callable[..., int]
+"""Takes what the operator takes, checked, but for one that `sees_misfits`; with the square as four numbers."""
 _FLOAT32, _FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
 
 
@@ -51,20 +52,33 @@ class Locate:
         (px), its roll (radians). All contiguous. Raises SettingsError for anything else.
         """
         require_kind("shape", shape, Shape)
-        (width,), (deviations,), (trusts,) = rank("vector", vector, 1), rank("std", std, 1), rank("trust", trust, 1)
         filled = coefficients, std, trust, numbers
-        _forms(width, len(shape.basis), deviations, trusts).check((vector,), filled)
-        if width < shape.width(deviations) or trusts > deviations:
-            raise SettingsError(
-                f"a vector of {width} numbers, {trusts} trusts of {deviations} deviations; it must hold every part, "
-                f"{shape.width(deviations)} or more, and no more trusts than deviations"
-            )
+        if wants_checked(self.implementation):
+            _require(vector, shape, filled)
         try:
-            return bool(self.implementation(vector, shape, *square, presence, *filled))
+            found = self.implementation(vector, shape, *square, presence, *filled)
         except (TypeError, ValueError):
+            _require(vector, shape, filled)
             require_numbers(4, square=square)
             require_numbers(presence=presence)
             raise
+        if found == MISFIT:
+            _require(vector, shape, filled)
+        return bool(found)
+
+
+def _require(vector: Any, shape: Shape, filled: tuple[Any, ...]) -> None:
+    (width,), (deviations,), (trusts,) = (
+        rank("vector", vector, 1),
+        rank("std", filled[1], 1),
+        rank("trust", filled[2], 1),
+    )
+    _forms(width, len(shape.basis), deviations, trusts).check((vector,), filled)
+    if width < shape.width(deviations) or trusts > deviations:
+        raise SettingsError(
+            f"a vector of {width} numbers, {trusts} trusts of {deviations} deviations; it must hold every part, "
+            f"{shape.width(deviations)} or more, and no more trusts than deviations"
+        )
 
 
 @lru_cache(maxsize=64)

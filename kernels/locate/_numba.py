@@ -1,16 +1,18 @@
-"""`locate` for the CPU, compiled by numba: the compiled `lift`, then the compiled `align`. Given checked arrays."""
+"""`locate` for the CPU, compiled by numba: the compiled `lift`, then the compiled `align`."""
 
 # mypy: disallow-untyped-defs=False, disallow-untyped-calls=False
 
 from __future__ import annotations
 
 import numpy as np
-from numba import boolean, float32, float64, int32, int64, types
+from numba import float32, float64, int32, int64, types
 
 from tracker.kernels.align import _numba as align_
 from tracker.kernels.compiled import compiled, part
+from tracker.kernels.forms import MISFIT, sees_misfits
 from tracker.kernels.heads import Shape
 from tracker.kernels.lift import _numba as lift_
+from tracker.kernels.locate import NUMBERS
 
 lift, align = lift_.lift, align_.align
 _F1, _F2, _F3 = (types.Array(float32, rank, "C", readonly=True) for rank in (1, 2, 3))
@@ -37,7 +39,7 @@ def _finite(vector):
 
 
 @compiled(
-    boolean(
+    int64(
         _F1, _F2, _F3, _F2, int64, _STARTS, _NUMBERS, float64, float64, float64, float64, float64, float32[::1],
         float32[::1], float32[::1], float64[::1],
     )
@@ -46,6 +48,13 @@ def locate(
     vector, mean, basis, rest, moving, starts, numbers, x, y, side, roll, presence, coefficients, std, trust, out
 ):  # fmt: skip
     """Fill the last four; returns whether the pose is plausible."""
+    points, lasting = len(mean), len(basis) - moving
+    ends = max(
+        starts[0] + moving, starts[1] + lasting, starts[2] + 6, starts[3] + 2, starts[4] + 1, starts[5] + 1,
+        starts[6] + std.size, starts[7] + 3 * points, starts[8] + points,
+    )  # fmt: skip
+    if vector.size < ends or coefficients.size != len(basis) or trust.size > std.size or out.size != NUMBERS:
+        return MISFIT
     for k in range(moving, coefficients.size):
         coefficients[k] = vector[starts[1] + k - moving]
     parts = np.empty(5, np.int64)
@@ -54,15 +63,16 @@ def locate(
     count = len(mean)
     align(mean, basis, coefficients, rest, vector[starts[7] : starts[7] + 3 * count],
           vector[starts[8] : starts[8] + count], numbers[5], x, y, side, roll, out[:12])  # fmt: skip
-    return _plausible(numbers, out, x, y, side) and _finite(vector)
+    return int(_plausible(numbers, out, x, y, side) and _finite(vector))
 
 
+@sees_misfits
 def join(
     vector: np.ndarray, shape: Shape, x_px: float, y_px: float, side_px: float, roll_rad: float, presence: float,
     coefficients: np.ndarray, std: np.ndarray, trust: np.ndarray, numbers: np.ndarray,
-) -> bool:  # fmt: skip
+) -> int:  # fmt: skip
     """Fill the last four."""
-    found: bool = locate(
+    found: int = locate(
         vector, shape.mean, shape.basis, shape.rest, shape.moving, shape.starts, shape.numbers, x_px, y_px, side_px,
         roll_rad, presence, coefficients, std, trust, numbers,
     )  # fmt: skip

@@ -19,11 +19,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
 from tracker.errors import SettingsError
-from tracker.kernels.forms import Form, Forms
+from tracker.kernels.forms import MISFIT, Form, Forms, wants_checked
 from tracker.kernels.interop import rank, require, require_kind, require_numbers
 
 STEEPEST = 0.9
@@ -34,8 +35,8 @@ AFTER_MESH = 33
 
 _FLOAT32, _FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
 
-Implementation = Callable[..., None]
-"""Takes what the operator takes, checked."""
+Implementation = Callable[..., int | None]
+"""Takes what the operator takes, checked, but for one that `sees_misfits`."""
 
 
 class Base:
@@ -75,18 +76,26 @@ class Portray:
         `camera` float64 [4]. All contiguous. Raises SettingsError for anything else.
         """
         require_kind("base", base, Base)
-        (moving,) = rank("weights", weights, 1)
         given = lasting, basis, weights, tilts, rotation, center_px, rotation_raw, center_raw_px, camera
-        _forms(len(base.vertices_mm), len(base.folded), moving).check(given, (out,))
+        if wants_checked(self.implementation):
+            _require(base, given, out)
         try:
-            self.implementation(
+            found = self.implementation(
                 base.vertices_mm, base.lasting_mm, base.folded, base.least_change, lasting, basis, weights, tilts,
                 rotation, center_px, float(scale), rotation_raw, center_raw_px, float(scale_raw), camera,
                 float(across_mm), float(log_scale_std), out,
             )  # fmt: skip
         except (TypeError, ValueError):
+            _require(base, given, out)
             require_numbers(scale=scale, scale_raw=scale_raw, across_mm=across_mm, log_scale_std=log_scale_std)
             raise
+        if found == MISFIT:
+            _require(base, given, out)
+
+
+def _require(base: Base, given: tuple[Any, ...], out: Any) -> None:
+    (moving,) = rank("weights", given[2], 1)
+    _forms(len(base.vertices_mm), len(base.folded), moving).check(given, (out,))
 
 
 @lru_cache(maxsize=64)

@@ -1,4 +1,4 @@
-"""`portray` for the CPU, compiled by numba. Given checked arrays.
+"""`portray` for the CPU, compiled by numba.
 
 The mesh is summed up in `out` itself, one shape after the other, which vectorises, and then projected in place.
 """
@@ -8,10 +8,12 @@ The mesh is summed up in `out` itself, one shape after the other, which vectoris
 from __future__ import annotations
 
 import numpy as np
-from numba import float32, float64, types
+from numba import float32, float64, int64, types
 
 from tracker.kernels.compiled import compiled, part
+from tracker.kernels.forms import MISFIT, sees_misfits
 from tracker.kernels.portray import (
+    AFTER_MESH,
     DIRECTIONS,
     ROTATION,
     ROTATION_RAW,
@@ -77,8 +79,9 @@ _TURN = types.Array(float64, 2, "C", readonly=True)
 _POINT = types.Array(float64, 1, "C", readonly=True)
 
 
+@sees_misfits
 @compiled(
-    types.void(
+    int64(
         float32[:, ::1], _3, float32[::1], _1, _1, _3, _1, _2, _TURN, _POINT, float64, _TURN, _POINT, float64, _POINT,
         float64, float64, float32[::1],
     )
@@ -88,6 +91,12 @@ def portray(
     rotation_raw, center_raw, scale_raw, camera, across, log_scale_std, out,
 ):  # fmt: skip
     """Fill `out`; fold into `vertices` what of `lasting` has moved."""
+    if not (
+        basis.shape == (weights.size, len(vertices), 3) and tilts.shape == (weights.size, 4)
+        and lasting.size == folded.size and rotation.shape == rotation_raw.shape == (3, 3)
+        and center.size == center_raw.size == 2 and camera.size == 4 and out.size == vertices.size + AFTER_MESH
+    ):  # fmt: skip
+        return MISFIT
     base = vertices.reshape(-1)
     for b in range(lasting.size):
         change = lasting[b] - folded[b]
@@ -105,3 +114,4 @@ def portray(
     _before_camera(rotation_raw, center_raw, scale_raw, camera, after[ROTATION_RAW:], after[TRANSLATION_RAW:])
     after[SPREAD], after[SPREAD + 1], after[SPREAD + 2] = across, across, depth * log_scale_std
     _directions(weights, tilts, after[DIRECTIONS:])
+    return 0

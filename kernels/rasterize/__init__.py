@@ -32,6 +32,7 @@ from typing import Any
 import numpy as np
 
 from tracker.errors import SettingsError
+from tracker.kernels.forms import MISFIT, wants_checked
 from tracker.kernels.interop import rank, require
 
 SUBPIXELS = 16
@@ -48,11 +49,9 @@ _FLOAT32, _INT32 = np.dtype(np.float32), np.dtype(np.int32)
 Implementation = Callable[..., int]
 """Takes what the operator takes (`barycentrics` None or an array); returns how many triangles it refused.
 
-One that takes a device's arrays has `on_device`, counts them in `refused` there and returns 0. One that `sees_misfits`
-gets its arrays unchecked: it raises TypeError for other types than it takes and returns `MISFIT` for shapes that do not
-fit, having touched nothing. All others get them checked.
+One that takes a device's arrays has `on_device`, counts them in `refused` there and returns 0. Arrays are checked, but
+for one that `sees_misfits`.
 """
-MISFIT = -1
 
 
 def guard_px(high: int, wide: int) -> float:
@@ -77,7 +76,7 @@ class Rasterize:
         counted; `check` looks.
         """
         arrays = vertices_px, triangles, ids, depth, barycentrics
-        if barycentrics is not None or not getattr(self.implementation, "sees_misfits", False):
+        if barycentrics is not None or wants_checked(self.implementation):
             self._require(*arrays)
         try:
             refused = self.implementation(*arrays, bool(keep_back))

@@ -14,15 +14,8 @@ import numpy as np
 from numba import boolean, float32, int32, int64, types, uint8
 
 from tracker.kernels.compiled import compiled, part
-from tracker.kernels.rasterize import (
-    EXTENT_PX,
-    FARTHEST,
-    LARGEST_BATCH,
-    LARGEST_SIDE_PX,
-    MISFIT,
-    MOST_TRIANGLES,
-    SUBPIXELS,
-)
+from tracker.kernels.forms import MISFIT, sees_misfits
+from tracker.kernels.rasterize import EXTENT_PX, FARTHEST, LARGEST_BATCH, LARGEST_SIDE_PX, MOST_TRIANGLES, SUBPIXELS
 
 _BV3 = types.Array(float32, 3, "C", readonly=True)
 _T3 = types.Array(int32, 2, "C", readonly=True)
@@ -162,10 +155,9 @@ def rasterize(vertices, triangles, keep_back, snapped, state, ids, depth, baryce
     return refused
 
 
+@sees_misfits
 class Raster:
     """The implementation with its scratch memory."""
-
-    sees_misfits = True
 
     def __init__(self) -> None:
         self._snapped = np.empty((0, 2), np.int32)

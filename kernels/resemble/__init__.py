@@ -27,7 +27,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tracker.errors import SettingsError
-from tracker.kernels.forms import Form, Forms
+from tracker.kernels.forms import MISFIT, Form, Forms, wants_checked
 from tracker.kernels.gauss_newton import MOST_PARAMETERS
 from tracker.kernels.interop import rank, require, require_kind, require_numbers
 from tracker.kernels.linearize import POSE
@@ -201,7 +201,8 @@ class Resembled(NamedTuple):
 
 
 Implementation = Callable[[Memory, Look, Resembled], int]
-"""Takes what the operator takes; returns how many triangles reach beyond the guard band."""
+"""Takes what the operator takes, checked, but for one that `sees_misfits`; returns how many triangles reach beyond the
+guard band."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,20 +219,27 @@ class Resemble:
         require_kind("memory", memory, Memory)
         require_kind("look", look, Look)
         require_kind("out", out, Resembled)
-        *given, trust, rotation, center_px, scale, square = look
-        memory.forms.check((*given, rotation, center_px), out)
+        if wants_checked(self.implementation):
+            self._require(memory, look, out)
         try:
             refused = self.implementation(memory, look, out)
         except (TypeError, ValueError):
-            require_numbers(4, square=square)
-            require_numbers(trust=trust, scale=scale)
+            self._require(memory, look, out)
+            require_numbers(4, square=look.square)
+            require_numbers(trust=look.trust, scale=look.scale)
             raise
+        if refused == MISFIT:
+            self._require(memory, look, out)
         if refused:
             side = memory.body.sizes.side
             raise SettingsError(
                 f"{refused} triangles reach more than {guard_px(side, side):g} px beyond the picture and were not "
                 "drawn; look at a square nearer to the body"
             )
+
+    def _require(self, memory: Memory, look: Look, out: Resembled) -> None:
+        *given, _, rotation, center_px, _, _ = look
+        memory.forms.check((*given, rotation, center_px), out)
 
 
 def _forms(of: Sizes) -> Forms:

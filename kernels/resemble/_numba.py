@@ -16,6 +16,7 @@ from numba.np.unsafe.ndarray import to_fixed_tuple
 from tracker.kernels.addresses import doubles, floats, ints, octets
 from tracker.kernels.align import _numba as align_
 from tracker.kernels.compiled import compiled, part
+from tracker.kernels.forms import MISFIT, sees_misfits
 from tracker.kernels.gauss_newton import _numba as gauss_newton_
 from tracker.kernels.halve import _numba as halve_
 from tracker.kernels.linearize import POSE
@@ -25,7 +26,7 @@ from tracker.kernels.normals import _numba as normals_
 from tracker.kernels.project import _numba as project_
 from tracker.kernels.rasterize import _numba as rasterize_
 from tracker.kernels.relight import _numba as relight_
-from tracker.kernels.resemble import LOOKS, Look, Memory, Resembled, Rules
+from tracker.kernels.resemble import LOOKS, NUMBERS, Look, Memory, Resembled, Rules
 from tracker.kernels.resemble._numba_parts import (
     bear_out,
     cut_out,
@@ -215,6 +216,13 @@ def resemble(
 ):  # fmt: skip
     """Fill the last three; returns how many triangles were refused."""
     n = _Sizes(*to_fixed_tuple(table[_SIZES:], _COUNT))
+    if not (
+        picture.shape == (3, 2 * n.side, 2 * n.side) and offsets.size == 3 * n.landmarks
+        and log_std.size == n.landmarks and given.size == std.size == moving.size == n.moving
+        and lasting.size == n.lasting and said.size == confidence.size == n.regions and pose.size == NUMBERS
+        and rotation.shape == (3, 3) and center.size == 2
+    ):  # fmt: skip
+        return MISFIT
     rules = _Rules(*to_fixed_tuple(doubles(table, KNOWN.rules, (_RULES,)), _RULES))
     tally, mean = doubles(table, KEPT.tally, (2,)), floats(table, KEPT.lasting, (n.lasting,))
     looks, zoom = tally[_LOOKS], n.side / side
@@ -248,6 +256,7 @@ def resemble(
     return refused
 
 
+@sees_misfits
 def join(memory: Memory, look: Look, out: Resembled) -> int:
     """Fill what the contract says."""
     *given, square = look

@@ -25,6 +25,7 @@ from typing import Any
 import numpy as np
 
 from tracker.errors import SettingsError
+from tracker.kernels.forms import MISFIT, wants_checked
 from tracker.kernels.interop import rank, require, require_kind, require_numbers
 
 HARMONICS = (0.282095, 0.488603, 0.488603, 0.488603, 1.092548, 1.092548, 0.315392, 1.092548, 0.546274)
@@ -35,12 +36,9 @@ WIDEST = 1e3
 
 _FLOAT32, _INT32, _UINT8 = np.dtype(np.float32), np.dtype(np.int32), np.dtype(np.uint8)
 
-Implementation = Callable[..., bool | None]
-"""Takes what the operator takes. One that takes a device's arrays has `on_device`.
-
-One that `sees_misfits` gets them unchecked: it raises TypeError for other types than it takes and returns True for
-shapes that do not fit, having touched nothing. All others get them checked.
-"""
+Implementation = Callable[..., int | None]
+"""Takes what the operator takes, checked, but for one that `sees_misfits`. One that takes a device's arrays has
+`on_device`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,10 +135,10 @@ class Shade:
         require_kind("surface", surface, Surface)
         require_kind("out", out, Shaded)
         arrays = surface, ids, target, softness, out
-        if out.image is not None or not getattr(self.implementation, "sees_misfits", False):
+        if out.image is not None or wants_checked(self.implementation):
             self._require(*arrays)
         try:
-            misfit = not 0 < softness < WIDEST or self.implementation(*arrays)
+            misfit = not 0 < softness < WIDEST or self.implementation(*arrays) == MISFIT
         except (TypeError, ValueError):
             self._require(*arrays)
             raise

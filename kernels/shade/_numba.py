@@ -11,9 +11,10 @@ by side too, so a region's sum is kept at hand until another begins. Barycentric
 from __future__ import annotations
 
 import numpy as np
-from numba import float32, float64, int32, types, uint8
+from numba import float32, float64, int32, int64, types, uint8
 
 from tracker.kernels.compiled import compiled, part
+from tracker.kernels.forms import MISFIT, sees_misfits
 from tracker.kernels.shade import HARMONICS, Shaded, Surface
 
 _BV3 = types.Array(float32, 3, "C", readonly=True)
@@ -96,15 +97,15 @@ def _compare(corners, triangles, regions, ids, target, soft, totals, pixels, ima
         pixels[now] += count
 
 
-@compiled(types.boolean(_BV3, _T3, _BV3, _BV3, _BV3, _T, _BHW, _BHW3, float32, float32[:, ::1], float64[::1],
+@compiled(int64(_BV3, _T3, _BV3, _BV3, _BV3, _T, _BHW, _BHW3, float32, float32[:, ::1], float64[::1],
                      float32[:, :, ::1], float32[:, ::1], int32[:, ::1], float32[:, :, :, ::1]))  # fmt: skip
 def shade(vertices, triangles, normals, albedo, lighting, regions, ids, target, soft, corners, totals, colours, error,
           pixels, image):  # fmt: skip
-    """Fill `colours`, `error`, `pixels` and, unless it is empty, `image`; `soft` is the softness squared. True, and
-    nothing is filled, for pictures that fit neither each other nor the surface."""
+    """Fill `colours`, `error`, `pixels` and, unless it is empty, `image`; `soft` is the softness squared.
+    `MISFIT` for pictures that do not fit each other or the surface."""
     batch, high, wide = ids.shape
     if not (target.shape == (batch, high, wide, 3) and len(vertices) == batch and colours.shape == vertices.shape):
-        return True
+        return MISFIT
     image[:] = 0
     for one in range(len(ids)):
         _light(vertices[one], normals[one], albedo[one], lighting[one], colours[one], corners)
@@ -114,30 +115,29 @@ def shade(vertices, triangles, normals, albedo, lighting, regions, ids, target, 
                  image[one if image.size else 0])  # fmt: skip
         for region in range(len(totals)):
             error[one, region] = totals[region]
-    return False
+    return 0
 
 
+@sees_misfits
 class Shader:
     """The implementation with its scratch memory."""
-
-    sees_misfits = True
 
     def __init__(self) -> None:
         self._corners = np.empty((0, 8), np.float32)
         self._totals = np.empty(0)
 
-    def __call__(self, surface: Surface, ids: np.ndarray, target: np.ndarray, softness: float, out: Shaded) -> bool:
+    def __call__(self, surface: Surface, ids: np.ndarray, target: np.ndarray, softness: float, out: Shaded) -> int:
         """Fill `out`, or say what the contract does; grows the scratch when the mesh is bigger than any before."""
         if len(self._totals) != out.error.shape[1]:
             self._totals = np.empty(out.error.shape[1])
         if len(self._corners) < surface.vertices_px.shape[1]:
             self._corners = np.zeros((surface.vertices_px.shape[1], 8), np.float32)
         image = _NONE if out.image is None else out.image
-        misfit: bool = shade(
+        found: int = shade(
             surface.vertices_px, surface.triangles, surface.normals, surface.albedo, surface.lighting, surface.regions,
             ids, target, softness * softness, self._corners, self._totals, out.colours, out.error, out.pixels, image,
         )  # fmt: skip
-        return misfit
+        return found
 
 
 # Numba reads no row of an empty array, so the empty picture is a row of none.
