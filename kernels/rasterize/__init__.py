@@ -87,7 +87,8 @@ class Rasterize:
             self._require(*arrays)
             raise AssertionError("shapes do not fit, and nobody says which")
         if refused:
-            raise _refusal(refused, *ids.shape[1:], vertices_px.shape[1])
+            _, high, wide = ids.shape
+            raise _refusal(refused, high, wide, vertices_px.shape[1])
 
     def _require(self, vertices_px: Any, triangles: Any, ids: Any, depth: Any, barycentrics: Any) -> None:
         device = getattr(self.implementation, "on_device", False)
