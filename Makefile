@@ -59,7 +59,7 @@ weights: named $(TRAIN)
 	test ! -d "$(DATA)/ict" || $(DISTILL) synthesize "$(DATA)" --teacher "$(TEACHER)"
 	$(DISTILL) train "$(DATA)" --minutes $(MINUTES)
 	$(DISTILL) detector "$(DATA)" --minutes 38
-	$(DISTILL) export "$(DATA)" --out tracker/assets
+	$(DISTILL) export "$(DATA)" --out tracker/assets --figure bench/results/calibration.png
 	$(DISTILL) clip --out tracker/assets/demo.mp4
 	$(DISTILL) evaluate
 

@@ -15,16 +15,17 @@ import numpy as np
 
 from tracker.bench import chart, clips, groups, poor_shapes, stills, tables
 from tracker.bench.agreement import ClipsResult, Seen, TracksFrames
-from tracker.bench.answers import IMAGE_SUFFIXES, VIDEO_SUFFIXES, Oracle, read_image
+from tracker.bench.answers import Oracle, read_image
 from tracker.bench.appearance import appearance, luma_of
 from tracker.bench.clips import Clips
 from tracker.bench.groups import Group
 from tracker.bench.identity import Identity
 from tracker.bench.manifest import Manifest
 from tracker.bench.poor_shapes import PoorShapes
-from tracker.bench.report import open_folder
+from tracker.bench.report import Progress, open_folder, quiet
 from tracker.bench.steadiness import Steadiness
 from tracker.bench.stills import StillsRow
+from tracker.distill.shelf import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 from tracker.errors import SettingsError, SourceError
 
 if TYPE_CHECKING:
@@ -36,7 +37,6 @@ CLIPS, REPEATABILITY = "clips", "repeatability"
 SUITES = (CLIPS, *stills.SUITES, SYNTHETIC, REPEATABILITY)
 MAX_FACES = 5
 PEER = "MediaPipe"
-Progress = Callable[[int, int, str], None]
 # One image (uint8 RGB [H, W, 3]) to the faces in it, each as landmarks [478, 3] and cam_from_head [3, 3].
 FindsFaces = Callable[[np.ndarray], Sequence[tuple[np.ndarray, np.ndarray]]]
 
@@ -87,10 +87,6 @@ class Result:
     repeatability: Repeatability | None = None
 
 
-def _quiet(done: int, total: int, text: str) -> None:
-    """No progress wanted."""
-
-
 def _suites(settings: Settings) -> dict[str, Path]:
     data = Path(settings.data)
     if settings.suite not in (*SUITES, "all"):
@@ -138,7 +134,7 @@ def measure(
 ) -> Result:  # fmt: skip
     """Run the suites. `pipeline` (clips), `finds` (images) and `sees` (renders) stand in for our own side where given.
     Raises SourceError for a folder without data, AssetError for a wrong model, SettingsError for an unknown suite."""
-    suites, say = _suites(settings), progress or _quiet
+    suites, say = _suites(settings), progress or quiet
     if settings.figures is not None:
         open_folder(settings.figures)  # better now than after an hour
     told = Clips()
@@ -174,11 +170,11 @@ def _our_pipeline() -> TracksFrames:
     return build_pipeline(max_faces=1)
 
 
-def our_finder(max_faces: int = MAX_FACES) -> FindsFaces:
+def our_finder() -> FindsFaces:
     """Our side on single images, through the public API."""
     from tracker import Tracker
 
-    tracker = Tracker(max_faces=max_faces)
+    tracker = Tracker(max_faces=MAX_FACES)
     return lambda rgb: [(face.landmarks_px, face.rotation) for face in tracker.track(rgb, pts_seconds=None)]
 
 
@@ -265,7 +261,7 @@ def _rendered(settings: Settings, ict: Path, say: Progress) -> Iterator[tuple[np
 
 def _measure_stills(
     settings: Settings, folder: Path, finds: FindsFaces, say: Progress
-) -> tuple[tuple[StillsRow, ...], tuple[Group, ...]]:  # fmt: skip
+) -> tuple[tuple[StillsRow, ...], tuple[Group, ...]]:
     truth, manifest = stills.read_truth(folder, folder.name, settings.limit), Manifest.near(folder)
     teacher = Oracle(settings.teacher, settings.cache, max_faces=MAX_FACES)
     ours, theirs, looks = [], [], []

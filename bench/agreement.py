@@ -6,7 +6,7 @@ order, it makes one row a clip and means over clips. Ours or the peer, it does n
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -14,7 +14,7 @@ from typing import Protocol
 import numpy as np
 
 from tracker.bench.answers import Answers
-from tracker.bench.metrics import MISS_ABOVE, correlation, interocular_px, mean_distance_px, moving
+from tracker.bench.metrics import MISS_ABOVE, correlation, interocular_px, mean, mean_distance_px, moving
 from tracker.face.expression import ARKIT_NAMES
 from tracker.face.parameters import TrackState
 from tracker.source.frame import Frame
@@ -132,16 +132,13 @@ def score_clip(name: str, answers: Answers, seen: Sequence[Sequence[Seen]]) -> C
     errors = errors[np.isfinite(errors)]
     ours = [face.scores for face in faces if face is not None]
     theirs = [scores for face, scores in zip(faces, answers.scores, strict=True) if face is not None]
-    moves = moving(answers.scores) if len(answers.frame) else np.zeros(len(ARKIT_NAMES), bool)
+    moves = moving(answers.scores)
     by_shape = np.full(len(ARKIT_NAMES), np.nan)
     if moves.any():
         # A clip that is never found, or whose teacher stands still where it is found, agrees in nothing.
         r = correlation(np.array(ours), np.array(theirs)) if len(ours) > 1 else np.zeros(len(ARKIT_NAMES))
         by_shape[moves] = np.nan_to_num(r[moves])
-    mean = float(by_shape[moves].mean()) if moves.any() else float("nan")
-    return ClipRow(
-        name, len(answers.frame), len(errors), float(np.mean(errors)) if len(errors) else float("nan"), mean, by_shape
-    )
+    return ClipRow(name, len(answers.frame), len(errors), mean(errors), mean(by_shape[moves]), by_shape)
 
 
 def summarise(who: str, rows: Sequence[ClipRow]) -> ClipsResult:
@@ -154,9 +151,9 @@ def summarise(who: str, rows: Sequence[ClipRow]) -> ClipsResult:
         who,
         kept,
         sum(row.found for row in kept) / max(1, sum(row.frames for row in kept)),
-        _mean(row.found / row.frames for row in kept),
-        _mean(row.nme for row in kept),
-        _mean(row.correlation for row in kept),
+        mean(row.found / row.frames for row in kept),
+        mean(row.nme for row in kept),
+        mean(row.correlation for row in kept),
         {name: float(np.nanmean(by_shape[:, index])) for name, index in moved},
         {name: int(counts[index]) for name, index in moved},
     )
@@ -165,12 +162,7 @@ def summarise(who: str, rows: Sequence[ClipRow]) -> ClipsResult:
 def correlation_without(rows: Sequence[ClipRow], left_out: Sequence[str]) -> float:
     """Mean over clips of the mean r over the shapes that move, without those named; NaN where none is left."""
     keep = np.array([name not in left_out for name in ARKIT_NAMES])
-    return _mean(np.nanmean(row.by_shape[keep]) for row in rows if np.isfinite(row.by_shape[keep]).any())
-
-
-def _mean(values: Iterable[float]) -> float:
-    kept = [value for value in values if np.isfinite(value)]
-    return float(np.mean(kept)) if kept else float("nan")
+    return mean(np.nanmean(row.by_shape[keep]) for row in rows if np.isfinite(row.by_shape[keep]).any())
 
 
 def track_clip(path: Path, pipeline: TracksFrames) -> list[list[Seen]]:

@@ -7,8 +7,7 @@ the model and of how it was asked, so a changed clip or model is asked again. It
 from __future__ import annotations
 
 import hashlib
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -16,10 +15,9 @@ from pathlib import Path
 import numpy as np
 
 from tracker.bench.peers import NEEDS_EXTRA, Answer, Landmarker, contiguous_rgb
+from tracker.distill.shelf import IMAGE_SUFFIXES
+from tracker.distill.whole import whole
 from tracker.errors import BackendUnavailable, SourceError
-
-VIDEO_SUFFIXES = {".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v"}
-IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png"}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -124,7 +122,7 @@ class Oracle:
         self._key: str | None = None
 
     def __call__(self, path: Path) -> Answers:
-        """What the peer finds in the file. Raises SourceError, AssetError or BackendUnavailable."""
+        """What the peer finds in the file. Raises SourceError, AssetError, BackendUnavailable or OutputError."""
         if self._cache is None:
             return self._ask(path)
         entry = self._cache / path.parent.name / f"{path.stem}-{self._name_of(path)}.npz"
@@ -132,11 +130,8 @@ class Oracle:
             with np.load(entry) as archive:
                 return Answers(int(archive["frames"]), *(archive[name] for name in Answers.__slots__[1:]))
         answers = self._ask(path)
-        entry.parent.mkdir(parents=True, exist_ok=True)
-        part = entry.with_suffix(f".{os.getpid()}.part")
-        with part.open("wb") as stream:
+        with whole(entry) as part, part.open("wb") as stream:
             np.savez_compressed(stream, **{name: getattr(answers, name) for name in Answers.__slots__})
-        part.replace(entry)
         return answers
 
     def _name_of(self, path: Path) -> str:
@@ -156,14 +151,3 @@ class Oracle:
         if self._landmarker is not None:
             self._landmarker.close()
             self._landmarker = None
-
-
-def precompute(paths: list[Path], oracle: Oracle, progress: Callable[[int, int, str], None] | None = None) -> int:
-    """Fill the cache for all files; returns the faces found. `progress(done, total, name)` after each file."""
-    faces = 0
-    for number, path in enumerate(paths, 1):
-        faces += len(oracle(path).frame)
-        if progress:
-            progress(number, len(paths), path.name)
-    oracle.close()
-    return faces

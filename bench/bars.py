@@ -42,11 +42,11 @@ def _bar(what: str, target_ns: int, spread: Spread | None, found: str = "") -> B
     return Bar(what, spread, target_ns, spread is not None and spread.p50_ns < target_ns, found)
 
 
-def picture_bars(repeats: int, operators: dict[str, Any] | None = None) -> tuple[Bar, ...]:
-    """Rasterize, shade and the photometric residual together, by numba or by `operators`, for either side."""
+def picture_bars(repeats: int) -> tuple[Bar, ...]:
+    """Rasterize, shade and the photometric residual together, by numba, a bar for each side of `PICTURES_NS`."""
     from tracker.kernels.backend import operator
 
-    ours = operators or {row: operator(row, "numba")[0] for row in ("rasterize", "shade")}
+    ours = {row: operator(row, "numba")[0] for row in ("rasterize", "shade")}
     return tuple(_picture_bar(side_px, repeats, ours) for side_px in PICTURES_NS)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from tracker.bench.report import open_folder
 from tracker.clients import ink
-from tracker.errors import SettingsError
+from tracker.clients.preview import write_png
 
 if TYPE_CHECKING:
     from tracker.bench.accuracy import Result
@@ -56,21 +56,21 @@ def draw(result: Result, folder: Path) -> None:
         ours, known = result.clips[0], result.poor.own_r if result.poor else {}
         shapes = [(name, (r, known.get(name))) for name, r in sorted(ours.by_shape.items(), key=lambda one: -one[1])]
         title = "clips: correlation with the teacher within a clip"
-        _save(bars(title, ("ours with the teacher", "the teacher with itself"), shapes, 1.0), folder / "shapes.png")
+        write_png(bars(title, ("ours with the teacher", "the teacher with itself"), shapes, 1.0), folder / "shapes.png")
     for suite, groups in result.groups.items():
         if groups:
             sides = [side.who for side in groups[0].sides]
             rows = [(f"{one.by} {one.label}", [side.nme_found * 100 for side in one.sides]) for one in groups]
             most = max((value for _, row in rows for value in row if np.isfinite(value)), default=1.0)
             title = f"{suite}: error of the faces found, percent"
-            _save(bars(title, sides, rows, most, "%"), folder / f"{suite}_groups.png")
+            write_png(bars(title, sides, rows, most, "%"), folder / f"{suite}_groups.png")
     if result.synthetic:
         peer = result.synthetic[-1].by_shape
         truth = [
             (name, [row.by_shape[name] for row in result.synthetic]) for name in sorted(peer, key=peer.__getitem__)
         ]
         title = "rendered faces: correlation with the true coefficients"
-        _save(bars(title, [row.who for row in result.synthetic], truth, 1.0), folder / "synthetic_shapes.png")
+        write_png(bars(title, [row.who for row in result.synthetic], truth, 1.0), folder / "synthetic_shapes.png")
 
 
 PLOT_PX = (600, 300)
@@ -81,8 +81,6 @@ _MANY = (*_INKS, (96, 150, 60), (140, 90, 170), (200, 160, 40), (60, 160, 170), 
 
 def percentiles(title: str, rows: Sequence[Curve], path: Path) -> None:
     """Write one line a row: milliseconds (logarithmic) over percentiles, the rarer the wider."""
-    from tracker.clients.preview import write_png
-
     wide, high = PLOT_PX
     picture = np.full((TOP_PX + high + 30 + 14 * len(rows), 70 + wide + 20, 3), _PAPER, np.uint8)
     ink.text(picture, 10, 8, title, _WORDS)
@@ -119,10 +117,3 @@ def _rarity(percentile: np.ndarray) -> np.ndarray:
     """How many powers of ten below 1 the share above a percentile is: 0 at 0%, 2 at 99%."""
     rarity: np.ndarray = -np.log10(np.maximum(1 - percentile / 100, 1e-5))
     return rarity
-
-
-def _save(picture: np.ndarray, path: Path) -> None:
-    import cv2
-
-    if not cv2.imwrite(str(path), np.ascontiguousarray(picture[:, :, ::-1])):
-        raise SettingsError(f"cannot write {path}; give a folder that can be written to")

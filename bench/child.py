@@ -44,11 +44,13 @@ class Child:
         """Wait so long for something to hear, or the end."""
         return self._pipe.poll(seconds)
 
-    def hear(self, seconds: float = PATIENCE_SECONDS) -> Any:
+    def hear(self) -> Any:
         """The next thing it says. Raises PublishError where it has ended or says nothing, and what error it sends."""
         try:
-            if not self._pipe.poll(seconds):
-                raise PublishError(f"the bench's own {self._name} said nothing for {seconds:g} s; run the bench again")
+            if not self._pipe.poll(PATIENCE_SECONDS):
+                raise PublishError(
+                    f"the bench's own {self._name} said nothing for {PATIENCE_SECONDS:g} s; run the bench again"
+                )
             said = self._pipe.recv()
         except EOFError as error:
             raise PublishError(f"the bench's own {self._name} ended early; its error is printed above") from error

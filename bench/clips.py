@@ -19,8 +19,9 @@ from tracker.bench.appearance import Appearance, appearance
 from tracker.bench.groups import Group
 from tracker.bench.identity import Identity, spread_of
 from tracker.bench.manifest import Manifest
-from tracker.bench.metrics import moving, pitch_yaw_roll_deg
+from tracker.bench.metrics import mean, moving, pitch_yaw_roll_deg
 from tracker.bench.poor_shapes import PoorShapes
+from tracker.bench.report import Progress
 from tracker.bench.steadiness import Steadiness, Tremble
 from tracker.errors import SourceError
 from tracker.face.model import FaceModel
@@ -62,7 +63,7 @@ class _Clip:
 
 def measure(
     paths: Sequence[Path], teacher: Answered, video: Answered | None, pipeline: TracksFrames, poor: PoorShapes,
-    peer: str, say: Callable[[int, int, str], None],
+    peer: str, say: Progress,
 ) -> Clips:  # fmt: skip
     """Go through the clips; `video`, the peer's other mode, is scored beside ours where given."""
     manifest, clips = Manifest.near(paths[0].parent), list[_Clip]()
@@ -80,19 +81,16 @@ def measure(
 
 def _clip(
     path: Path, answers: Answers, sides: dict[str, list[list[Seen]]], known: tuple[str, tuple[str, ...]]
-) -> _Clip:  # fmt: skip
+) -> _Clip:
     faces = {who: agreement.matched(answers, seen) for who, seen in sides.items()}
-    itself: list[Seen | None] = [
-        Seen(*pair) for pair in zip(answers.landmarks_px, answers.scores, strict=True)
-    ]  # fmt: skip
-    moves = moving(answers.scores) if len(answers.frame) else np.zeros(52, bool)
+    itself: list[Seen | None] = [Seen(*pair) for pair in zip(answers.landmarks_px, answers.scores, strict=True)]
     codes = [face.identity for face in faces["ours"] if face is not None and face.identity is not None]
     return _Clip(
         {who: agreement.score_clip(path.name, answers, seen) for who, seen in sides.items()},
         {who: agreement.errors_of(answers, found) for who, found in faces.items()},
         np.array([abs(pitch_yaw_roll_deg(rotation)[1]) for rotation in answers.rotation], np.float64),
         list(_looks(path, answers)), known[1],
-        steadiness.tremble(answers.frame, [*faces.values(), itself], moves), known[0],
+        steadiness.tremble(answers.frame, [*faces.values(), itself], moving(answers.scores)), known[0],
         np.array(codes, np.float64) if codes else np.zeros((0, 0)),
     )  # fmt: skip
 
@@ -148,14 +146,9 @@ def _groups(clips: list[_Clip], sides: list[str]) -> Iterator[Group]:
     for by, members in kinds.items():
         for group in groups.split(by, members, errors):
             mostly = [clip for k, clip in enumerate(clips) if _half(members[group.label][clip_of == k])]
-            r = {who: _mean([clip.rows[who].correlation for clip in mostly]) for who in sides}
+            r = {who: mean(clip.rows[who].correlation for clip in mostly) for who in sides}
             yield replace(group, sides=tuple(replace(side, correlation=r[side.who]) for side in group.sides))
 
 
 def _half(mask: np.ndarray) -> bool:
     return bool(mask.size and mask.mean() > 0.5)
-
-
-def _mean(values: list[float]) -> float:
-    kept = [value for value in values if np.isfinite(value)]
-    return float(np.mean(kept)) if kept else float("nan")

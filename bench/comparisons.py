@@ -14,7 +14,7 @@ import torch
 
 from tracker.bench import gates, places, streams
 from tracker.bench.gates import Gate
-from tracker.bench.report import said
+from tracker.bench.report import Progress, said
 from tracker.errors import SourceError
 
 DRAWN = ("rasterize", "shade", "shade_gradient")
@@ -51,7 +51,7 @@ class Found:
         return None
 
 
-def compare_here(frames: int, found: Found, say: Callable[[int, int, str], None]) -> None:
+def compare_here(frames: int, found: Found, say: Progress) -> None:
     """What can be compared without a GPU: the network and faces in plain torch, kernels in Triton's interpreter."""
     from tracker.bench import interpreted
     from tracker.device.faces import on_processor

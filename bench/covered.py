@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib.resources import files
 
 import av
 import numpy as np
 
 from tracker.api import Tracker
 from tracker.bench import hand
+from tracker.bench.looks import CLIP
 from tracker.clients import ink
 from tracker.face.expression import REGIONS
 from tracker.face.model import FaceModel
@@ -76,7 +76,7 @@ def _box(face: Face, region: str, model: FaceModel) -> tuple[int, int, int, int]
 
 def cover_by_hand(
     frame: np.ndarray, face: Face, region: str, side: str, model: FaceModel
-) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
+) -> tuple[np.ndarray, np.ndarray]:
     """A copy of uint8 [H, W, 3] with a hand of the person's own skin before a region, and where it is, bool [H, W]."""
     left, top, right, bottom = _box(face, region, model)
     roll = float(np.arctan2(face.rotation[1, 0], face.rotation[0, 0]))
@@ -87,7 +87,7 @@ def cover_by_hand(
 
 def _covered(
     frame: np.ndarray, face: Face, thing: tuple[str, str], kind: str, model: FaceModel
-) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
+) -> tuple[np.ndarray, np.ndarray]:
     """The picture, and where the thing is."""
     region, by = thing
     if by == "hand":
@@ -130,14 +130,14 @@ def measure(figure: list[np.ndarray] | None = None) -> tuple[Covered, ...]:
 
 
 def _frames() -> Iterator[np.ndarray]:
-    with av.open(str(files("tracker.assets").joinpath("demo.mp4"))) as container:
+    with av.open(CLIP) as container:
         for _, picture in zip(range(CLEAR_FRAMES + COVERED_FRAMES), container.decode(video=0), strict=False):
             yield picture.to_ndarray(format="rgb24")
 
 
 def _picture(
     frame: np.ndarray, face: Face, numbers: tuple[np.ndarray, np.ndarray], renderer: Renderer, title: str
-) -> np.ndarray:  # fmt: skip
+) -> np.ndarray:
     """The face as it was seen, beside its regions from red (no confidence) to green (all of it), with the numbers."""
     found = renderer(face, frame.shape[1], frame.shape[0])
     share, behind = numbers

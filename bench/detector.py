@@ -22,18 +22,18 @@ import numpy as np
 
 from tracker.bench.accuracy import MAX_FACES, our_finder
 from tracker.bench.answers import Oracle, read_image
-from tracker.bench.metrics import MISS_ABOVE, box_of, iou, mean_distance_px, points_68
-from tracker.bench.report import open_folder, percent, table
+from tracker.bench.metrics import MISS_ABOVE, box_of, mean_distance_px, points_68
+from tracker.bench.report import Progress, open_folder, percent, quiet, table
 from tracker.bench.scenes import Scene, Still, faceless, with_face
 from tracker.bench.sightings import Sightings
 from tracker.bench.stills import SUITES, read_truth
+from tracker.detect.roi import overlap
 from tracker.distill.lookout import agreed, besides
 from tracker.errors import SettingsError, SourceError
 
 SHARES = ((0.06, 0.12), (0.12, 0.30), (0.30, 0.90))
 """Bins of the face's height over the frame's."""
 FOUND_FROM_IOU = 0.5
-Progress = Callable[[int, int, str], None]
 # One frame (uint8 RGB [H, W, 3]) to boxes [4] of the faces in it.
 FindsBoxes = Callable[[np.ndarray], Sequence[np.ndarray]]
 
@@ -135,7 +135,7 @@ class _Tally:
     def see_face(self, scene: Scene, which: int) -> bool:
         """Look at a frame with a face; was it found?"""
         assert scene.box_px is not None
-        found = any(iou(box, scene.box_px) >= FOUND_FROM_IOU for box in self.finds(scene.rgb))
+        found = any(overlap(box, scene.box_px) >= FOUND_FROM_IOU for box in self.finds(scene.rgb))
         self.found[which] += found
         return found
 
@@ -160,7 +160,7 @@ def measure(
     """Compose the frames and look at them with every stage; the same seed, so always the same frames. `stages` stand
     in for ours where given, the last of them being the one that counts. Raises SourceError for a folder without data,
     SettingsError where `dump` cannot be written to."""
-    say = progress or (lambda done, total, text: None)
+    say = progress or quiet
     if settings.dump is not None:
         open_folder(settings.dump)
     tallies = [_Tally(who, finds) for who, finds in (stages or our_stages()).items()]

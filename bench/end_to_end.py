@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import product
@@ -21,13 +20,12 @@ from tracker.bench import arrivals, chart, footage
 from tracker.bench.arrivals import Account, Attached, Taken
 from tracker.bench.listener import Listener
 from tracker.bench.player import Container, Player
-from tracker.bench.report import table
+from tracker.bench.report import Progress, quiet, table
 from tracker.bench.tail import TAIL_HEADERS
 from tracker.bench.tap import Tracking
 from tracker.clock import monotonic_ns
 from tracker.errors import SettingsError
 
-Progress = Callable[[int, int, str], None]
 WARM_UP_SECONDS = 3.0
 """Played before the frames that count: a live stream starts with what piled up while it was opened."""
 AFTER_SECONDS = 0.5
@@ -110,7 +108,7 @@ def measure(settings: Settings, progress: Progress | None = None) -> Result:
     """Film and play every combination. Raises SourceError for a clip without a face, and what `facewire run` does."""
     from tracker.clients.demo import bundled_clip
 
-    say = progress or (lambda done, total, text: None)
+    say = progress or quiet
     shots = settings.shots()
     say(0, len(shots), "filming")
     clip = settings.clip or Path(bundled_clip())

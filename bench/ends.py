@@ -46,7 +46,7 @@ class EndToEnd:
 
 def end_to_end(
     clip: str | Path, device: Callable[..., Any] | None, decode: Any, most: int, realtime: bool = True
-) -> EndToEnd:  # fmt: skip
+) -> EndToEnd:
     """Track at most `most` frames, at the clip's own pace. Raises SourceError where there are too few."""
     pipeline, decoded, found, count = Pipeline(device=device), list[tuple[int, int]](), 0, 0
     publisher = Publisher("tcp://127.0.0.1:*", "bench", pipeline.model.hash, pipeline.model.version)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tracker.bench.line import Machine, machine_of, measured_on, shown
+from tracker.bench.report import percent
 from tracker.errors import SourceError
 
 Row = tuple[str, str, str]
@@ -45,11 +46,6 @@ def _told(rows_of: Callable[[dict[str, Any]], list[Row]], line: dict[str, Any]) 
 def milliseconds(spread: dict[str, float], *which: str) -> str:
     """Some of a spread's percentiles."""
     return " / ".join(f"{spread[f'{name}_ns'] / 1e6:.2f}" for name in which) + " ms"
-
-
-def percent(share: float, digits: int = 2) -> str:
-    """A share in words."""
-    return f"{share * 100:.{digits}f}%"
 
 
 def _latency(result: dict[str, Any]) -> list[Row]:

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
 
+from tracker.bench import looks
 from tracker.bench.cases import Cases, cases_of
-from tracker.bench.looks import CLIP
 from tracker.bench.places import Place
 from tracker.device.faces import DeviceFaces
 from tracker.device.network import Student
@@ -25,9 +25,8 @@ from tracker.kernels.backend import device_columns, operator
 from tracker.kernels.rasterize.cases import Case
 from tracker.pipeline import Pipeline, build_pipeline
 from tracker.regress.outputs import CROP_PX, SLICES
-from tracker.source import SourceSettings, frame_from_image, open_source
+from tracker.source import frame_from_image
 
-Decode = Literal["cpu", "cuda"]
 LARGEST_BATCHES = (1, 2, 7, 64, 1024, 4096)
 STUDENT_PX, STUDENT_COEFFICIENTS = 0.2, 0.01
 """Root mean square of guides in a crop of 128 px, and of expression: rounding activations to bytes, which only the
@@ -35,8 +34,6 @@ processor's network does, moves them by 0.08 px and 0.003."""
 LANDMARKS_SHARE, LANDMARKS_WORST = 0.01, 0.04
 """Mean distance of the two pipelines' landmarks in distances between the eyes, on the median frame and on the worst: a
 fifth and a half of what the student errs by."""
-
-
 UNSEEN_WORST, UNSURE_SHARE = 0.08, 0.25
 """The same of a face that is not seen, which goes on as fast as it last seemed to; and of its deviations, which grow
 many times over by then."""
@@ -70,7 +67,7 @@ def pictures_gate(rasterize: Any, device: torch.device, batches: Sequence[int], 
 
 def operator_gate(
     row: str, place: Place, found: Callable[..., object] | None = None, which: Sequence[Any] | None = None
-) -> Gate:  # fmt: skip
+) -> Gate:
     """A row's device column, or what is given in its stead, against numba on the cases that its tests and its timing
     have, or on some; against the reference where numba has none. Within the tolerance that the cases state."""
     (column,), cases = device_columns(row), cases_of(row)
@@ -94,7 +91,7 @@ def base_of(row: str) -> tuple[Callable[..., object], str]:
 
 def worst(
     cases: Cases, which: Sequence[Any], call: Callable[..., object], base: Callable[..., object], place: Place
-) -> tuple[float, str]:  # fmt: skip
+) -> tuple[float, str]:
     """The largest difference over the cases, and in which; one that is no number is the worst of all."""
     found = [(cases.compared(case, call, base, place.there, place.back)[0], str(case.name)) for case in which]
     return max(((np.inf if np.isnan(apart) else apart, name) for apart, name in found), key=lambda one: one[0])
@@ -103,7 +100,7 @@ def worst(
 def student_gate(device: torch.device, frames: int) -> Gate:
     """The torch student against ONNX Runtime on crops of the bundled clip."""
     pipeline, crops, wanted = build_pipeline(), [], []
-    for frame in _frames(frames):
+    for frame in looks.frames(frames):
         if pipeline.track(frame):
             crops.append(pipeline.regressor.network.input[0].copy())
             wanted.append(pipeline.regressor.network.output[0].copy())
@@ -120,11 +117,11 @@ def student_gate(device: torch.device, frames: int) -> Gate:
     )  # fmt: skip
 
 
-def faces_gate(device: Callable[..., DeviceFaces], frames: int, decode: Decode = "cpu") -> Gate:
+def faces_gate(device: Callable[..., DeviceFaces], frames: int, decode: looks.Decode = "cpu") -> Gate:
     """The device's pipeline against the processor's on the bundled clip: states equal, landmarks near. With `cuda` its
     pictures are NVDEC's. Raises SourceError where there is none."""
     theirs, ours, shares, states = build_pipeline(), Pipeline(device=device), [], 0
-    for frame, same in zip(_frames(frames), _frames(frames, decode), strict=True):
+    for frame, same in zip(looks.frames(frames), looks.frames(frames, decode), strict=True):
         wanted, found = theirs.track(frame), ours.track(same)
         states += [(f.track_id, f.state) for f in wanted] != [(f.track_id, f.state) for f in found]
         shares += [_apart(one.landmarks_px, other.landmarks_px) for one, other in zip(wanted, found, strict=False)]
@@ -135,13 +132,14 @@ def faces_gate(device: Callable[..., DeviceFaces], frames: int, decode: Decode =
         not states and middle <= LANDMARKS_SHARE and worst <= LANDMARKS_WORST,
         f"landmarks {middle:.2%} of the eyes' distance apart (of {LANDMARKS_SHARE:.0%}), worst frame {worst:.2%} (of "
         f"{LANDMARKS_WORST:.0%}), {states} states differ, {len(shares)} faces",
-    )  # fmt: skip
+    )
 
 
-def unseen_gate(device: Callable[..., DeviceFaces], seen: int = 20, missed: int = 8) -> Gate:
+def unseen_gate(device: Callable[..., DeviceFaces]) -> Gate:
     """A face that is gone from one frame to the next: the two pipelines carry it on alike, and are alike unsure."""
-    frames = list(_frames(seen))
-    last, empty = frames[-1].pts_seconds, np.full((frames[-1].height_px, frames[-1].width_px, 3), 110, np.uint8)
+    seen, missed = 20, 8
+    frames = list(looks.frames(seen))
+    last, empty = frames[-1].pts_seconds or 0.0, np.full((frames[-1].height_px, frames[-1].width_px, 3), 110, np.uint8)
     frames += [frame_from_image(empty, last + (1 + number) / 30) for number in range(missed)]
     both = (build_pipeline(), Pipeline(device=device))
     theirs, ours = ([pipeline.track(frame) for frame in frames][seen:] for pipeline in both)
@@ -155,7 +153,7 @@ def unseen_gate(device: Callable[..., DeviceFaces], seen: int = 20, missed: int 
         not states and len(pairs) >= missed // 2 and worst <= UNSEEN_WORST and unsure <= UNSURE_SHARE,
         f"landmarks at worst {worst:.2%} of the eyes' distance apart (of {UNSEEN_WORST:.0%}), deviations {unsure:.0%} "
         f"(of {UNSURE_SHARE:.0%}), {states} states differ, {len(pairs)} faces",
-    )  # fmt: skip
+    )
 
 
 def _apart(wanted: np.ndarray, found: np.ndarray) -> float:
@@ -163,11 +161,3 @@ def _apart(wanted: np.ndarray, found: np.ndarray) -> float:
     left, right = (wanted[list(ring), :2].mean(0) for ring in (LEFT_EYE_RING, RIGHT_EYE_RING))
     distance = float(np.linalg.norm(left - right))
     return float(np.linalg.norm(wanted[:, :2] - found[:, :2], axis=1).mean()) / max(distance, 1.0)
-
-
-def _frames(count: int, decode: Decode = "cpu") -> Iterator[Any]:
-    with open_source(CLIP, SourceSettings(decode=decode)) as source:
-        for number, frame in enumerate(source):
-            if number == count:
-                return
-            yield frame

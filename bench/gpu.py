@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tracker.bench.rasterizers import Beside, peers_table
-from tracker.bench.report import SPREAD_HEADERS, said, spread_cells, table
+from tracker.bench.report import SPREAD_HEADERS, Progress, quiet, said, spread_cells, table
 from tracker.device.readiness import cuda_device, missing_packages, why_not_cuda
 from tracker.errors import BackendUnavailable, SettingsError, SourceError
 
@@ -42,7 +42,6 @@ FRAMES = (
 OTHERS = ("other people's rasterizers",)
 """What needs a GPU."""
 SANITIZER = "compute-sanitizer --tool memcheck facewire bench gpu --gates-only"
-Progress = Callable[[int, int, str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +93,7 @@ class Result:
 def measure(settings: Settings, progress: Progress | None = None) -> Result:
     """Gates, then times; from then on a failure is part of the result. Raises SourceError for a clip that does not
     open, BackendUnavailable without torch, onnx or triton: there is nothing to run at all."""
-    say = progress or (lambda done, total, text: None)
+    say = progress or quiet
     if settings.clip is not None:
         _open(settings.clip)
     absent = [name for name in missing_packages() if name != "cupy"]
@@ -133,6 +132,7 @@ def _on_gpu(settings: Settings, device: torch.device, say: Progress) -> Result:
     from tracker.bench import comparisons, gates, rasterizers, replay, streams
     from tracker.bench.comparisons import DRAWN, Found
     from tracker.bench.ends import end_to_end
+    from tracker.bench.looks import CLIP
     from tracker.device.face_frame import shared_on
     from tracker.device.faces import on_cuda
     from tracker.device.network import Student
@@ -143,7 +143,7 @@ def _on_gpu(settings: Settings, device: torch.device, say: Progress) -> Result:
     from tracker.refine.sharpen import RefineSettings
     from tracker.smooth.settings import SmoothSettings
 
-    name, backends, clip = torch.cuda.get_device_name(), dict[str, str](), settings.clip or gates.CLIP
+    name, backends, clip = torch.cuda.get_device_name(), dict[str, str](), settings.clip or CLIP
     found = Found(absent={"compute-sanitizer": f"it runs this command: {SANITIZER}"})
     say(0, 5, "gates")
     comparisons.compare_pictures(device, found)

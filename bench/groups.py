@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tracker.bench.appearance import Appearance
+from tracker.bench.metrics import mean
 
 Edges = tuple[float, ...]
 YAW_DEG: Edges = (0, 15, 30, 45, 60, 90)
@@ -81,16 +82,10 @@ def split(by: str, members: Mapping[str, np.ndarray], errors: Mapping[str, np.nd
     return [_group(by, label, mask, errors, all_found) for label, mask in members.items() if mask.any()]
 
 
-def _group(
-    by: str, label: str, mask: np.ndarray, errors: Mapping[str, np.ndarray], all_found: np.ndarray
-) -> Group:  # fmt: skip
+def _group(by: str, label: str, mask: np.ndarray, errors: Mapping[str, np.ndarray], all_found: np.ndarray) -> Group:
     both = mask & all_found
     sides = []
     for who, error in errors.items():
         found = mask & np.isfinite(error)
-        sides.append(GroupSide(who, int((mask & ~found).sum()), _mean(error[found]), _mean(error[both])))
+        sides.append(GroupSide(who, int((mask & ~found).sum()), mean(error[found]), mean(error[both])))
     return Group(by, label, int(mask.sum()), int(both.sum()), tuple(sides))
-
-
-def _mean(values: np.ndarray) -> float:
-    return float(values.mean()) if values.size else float("nan")

@@ -48,7 +48,7 @@ class Spot:
 
 def draw(
     frame: np.ndarray, spot: Spot, skin: np.ndarray, from_left: bool, seed: int = 0
-) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
+) -> tuple[np.ndarray, np.ndarray]:
     """A copy of uint8 [H, W, 3] with the hand, and which of its pixels are behind that, bool [H, W]. `skin` [3] is
     0..255; `from_left` of the picture."""
     rng, unit = np.random.default_rng(seed), spot.high_px
@@ -82,8 +82,9 @@ def draw(
     return np.rint(out).clip(0, 255).astype(np.uint8), alpha[..., 0] > 0.5
 
 
-def skin_of(frame: np.ndarray, at_px: np.ndarray, reach_px: int = 6) -> np.ndarray:
+def skin_of(frame: np.ndarray, at_px: np.ndarray) -> np.ndarray:
     """float64 [3]: the median colour around a place."""
+    reach_px = 6
     x, y = np.rint(at_px).astype(int)
     patch = frame[max(y - reach_px, 0) : y + reach_px + 1, max(x - reach_px, 0) : x + reach_px + 1]
     middle: np.ndarray = np.median(patch.reshape(-1, 3), axis=0)
@@ -101,7 +102,7 @@ def _own_axes(shape: tuple[int, ...], spot: Spot, from_left: bool) -> tuple[np.n
 
 def _capsule(
     x: np.ndarray, y: np.ndarray, start: tuple[float, float], end: tuple[float, float], thick: float, thin: float
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # fmt: skip
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Distance from the middle line, how far along it (0..1), and the radius there."""
     dx, dy = end[0] - start[0], end[1] - start[1]
     along = np.clip(((x - start[0]) * dx + (y - start[1]) * dy) / (dx * dx + dy * dy), 0, 1)
@@ -111,7 +112,7 @@ def _capsule(
 
 def _rounded_box(
     x: np.ndarray, y: np.ndarray, middle: tuple[float, float], half: tuple[float, float], rounding: float
-) -> np.ndarray:  # fmt: skip
+) -> np.ndarray:
     """Signed distance from the edge."""
     right, down = np.abs(x - middle[0]) - half[0], np.abs(y - middle[1]) - half[1]
     out = np.hypot(np.maximum(right, 0), np.maximum(down, 0)) + np.minimum(np.maximum(right, down), 0)
@@ -126,7 +127,7 @@ def _dome(away: np.ndarray, radius: np.ndarray | float) -> np.ndarray:
 
 def _nail(
     x: np.ndarray, y: np.ndarray, start: tuple[float, float], end: tuple[float, float], radius: float
-) -> np.ndarray:  # fmt: skip
+) -> np.ndarray:
     """An ellipse at the finger's tip, 0..1."""
     length = np.hypot(end[0] - start[0], end[1] - start[1])
     dx, dy = (end[0] - start[0]) / length, (end[1] - start[1]) / length

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tracker.bench.metrics import mean
+
 FEWEST_PEOPLE = 3
 
 
@@ -51,8 +53,8 @@ def spread_of(codes: Sequence[tuple[str, np.ndarray]], identity_mm: np.ndarray) 
     spreads = []
     for unit, metric in metrics.items():
         spreads.append(IdentitySpread(
-            unit, _mean([_variance(code, metric) for _, code in kept]),
-            _mean([_variance(clips, metric) for clips in several]),
+            unit, mean(_variance(code, metric) for _, code in kept),
+            mean(_variance(clips, metric) for clips in several),
             _variance(people, metric) if len(people) >= FEWEST_PEOPLE else float("nan"),
         ))  # fmt: skip
     return Identity(len(kept), len(means), len(several), tuple(spreads))
@@ -61,7 +63,3 @@ def spread_of(codes: Sequence[tuple[str, np.ndarray]], identity_mm: np.ndarray) 
 def _variance(rows: np.ndarray, metric: np.ndarray) -> float:
     apart = rows - rows.mean(0)
     return float(np.einsum("ni,ij,nj->", apart, metric, apart) / (len(rows) - 1))
-
-
-def _mean(values: list[float]) -> float:
-    return float(np.mean(values)) if values else float("nan")

@@ -10,8 +10,11 @@ from __future__ import annotations
 import multiprocessing
 import os
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 if TYPE_CHECKING:
     from tracker.bench.gates import Gate
@@ -64,9 +67,6 @@ def _widen() -> None:
 
 def _frame_gate(rasterize: Any) -> Gate:
     """Two faces through a frame on interpreted kernels, and through one on numba's and torch's."""
-    from dataclasses import replace
-
-    import numpy as np
     import torch
 
     from tracker.bench.gates import Gate
@@ -79,9 +79,7 @@ def _frame_gate(rasterize: Any) -> Gate:
 
     answers, backends = [], {}
     for interpreted in (False, True):
-        shared = shared_on(
-            torch.device("cpu"), 2, FaceModel.load(), Student(), RefineSettings(), SmoothSettings()
-        )  # fmt: skip
+        shared = shared_on(torch.device("cpu"), 2, FaceModel.load(), Student(), RefineSettings(), SmoothSettings())
         operators = operators_for(shared.mesh, interpreted)
         if interpreted:
             operators = replace(operators, rasterize=rasterize)

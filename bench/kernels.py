@@ -16,7 +16,7 @@ from tracker.bench.cases import ROWS, cases_of
 from tracker.bench.measure import Spread
 from tracker.bench.places import on_the_clock, place_of
 from tracker.bench.rasterizers import Beside, beside_here, peers_table
-from tracker.bench.report import percent, said, table
+from tracker.bench.report import Progress, percent, said, table
 from tracker.errors import SettingsError
 
 BASE = "reference"
@@ -26,7 +26,6 @@ HOT = 10
 """Times as many calls for the bars, of some 100 us each: a core takes milliseconds to come up to speed."""
 ALL_AGREE, ONE_DIFFERS, NOTHING_COMPARED = 0, 1, 3
 """Exit codes; 2 is a mistake in what was asked."""
-Progress = Callable[[int, int, str], None]
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,21 +10,19 @@ from __future__ import annotations
 import multiprocessing
 import os
 import time
-from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from tracker.bench.measure import memory_available_bytes
-from tracker.bench.report import SPREAD_HEADERS, percent, spread_cells, table
+from tracker.bench.report import SPREAD_HEADERS, Progress, percent, quiet, spread_cells, table
 from tracker.bench.sides import Ours, OurSide, Peer, PeerSide
 from tracker.errors import SettingsError, SourceError
 
 PEER = "MediaPipe"
 WARM_UP = 15
 PACE_HZ = 60.0
-Progress = Callable[[int, int, str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +100,7 @@ def decode(clip: Path, height_px: int, most: int) -> list[Any]:
 
 def run_pass(
     name: str, pictures: list[Any], teacher: Path | None, *, pace_hz: float | None = None,
-    cores: tuple[int, ...] = (), pipeline: Any = None, say: Progress = lambda done, total, text: None,
+    cores: tuple[int, ...] = (), pipeline: Any = None, say: Progress = quiet,
 ) -> Pass:  # fmt: skip
     """Take all frames through our side and, with `teacher`, the peer's, alternating who goes first. The first
     `WARM_UP` frames (seen twice) are not timed. `pace_hz` sleeps between frames; `cores` are the subscriber's."""
@@ -145,7 +143,7 @@ def _pinned_pass(settings: Settings) -> Pass:
 def measure(settings: Settings, progress: Progress | None = None, *, pipeline: Any = None) -> Result:
     """All passes: interleaved with the peer, ours alone at a live pace, and on one core where asked. `pipeline`
     stands in for ours where given. Raises SourceError for a bad clip, AssetError for a bad model."""
-    say = progress or (lambda done, total, text: None)
+    say = progress or quiet
     if settings.one_core and not hasattr(os, "sched_setaffinity"):
         raise SettingsError("one_core needs a system that can pin a process to a core (Linux); leave the flag out")
     say(0, settings.frames, "decoding")

@@ -1,22 +1,27 @@
-"""A look at the bundled clip: a frame with a face that is followed, and the square that is looked at.
+"""The bundled clip's frames, and a look at it: a frame with a face that is followed, and the square that is looked at.
 
 Given a pipeline it tracks until there is one. It measures nothing.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.resources import files
+from itertools import islice
+from pathlib import Path
+from typing import Literal
 
 from tracker.detect.finder import Track
 from tracker.detect.roi import Roi
 from tracker.errors import SourceError
 from tracker.face.camera import Camera
 from tracker.pipeline import Pipeline, build_pipeline
-from tracker.source import open_source
+from tracker.source import SourceSettings, open_source
 from tracker.source.frame import Frame
 
 CLIP = str(files("tracker.assets").joinpath("demo.mp4"))
+Decode = Literal["auto", "cpu", "cuda"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +38,12 @@ class Look:
     def camera(self) -> Camera:
         """Of the clip."""
         return self.pipeline.camera_for(self.frame)
+
+
+def frames(most: int, decode: Decode = "cpu", clip: str | Path = CLIP) -> Iterator[Frame]:
+    """Of the clip's beginning, one at a time: a hardware decoder has few pictures to give."""
+    with open_source(str(clip), SourceSettings(decode=decode)) as source:
+        yield from islice(source, most)
 
 
 def look(pipeline: Pipeline | None = None, after: int = 0) -> Look:

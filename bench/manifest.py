@@ -50,9 +50,6 @@ class Manifest:
         known = self._rows.get(there.relative_to(self._root).as_posix()) if inside and self._root else None
         return known or Entry(there.stem, "", ())
 
-    def __len__(self) -> int:
-        return len(self._rows)
-
 
 def _entry(row: dict[str, str]) -> Entry:
     notes = (note.strip() for note in row.get("notes", "").split(";"))

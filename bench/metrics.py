@@ -6,6 +6,8 @@ knows who found the face.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 
 from tracker.face.topology import OUTER_EYE_CORNERS, POINTS_68
@@ -47,16 +49,6 @@ def box_scale_px(points: np.ndarray) -> float:
     return float(np.sqrt((x1 - x0) * (y1 - y0)))
 
 
-def iou(a: np.ndarray, b: np.ndarray) -> float:
-    """Intersection over union of two boxes x0, y0, x1, y1; 0 where they do not touch."""
-    width = min(a[2], b[2]) - max(a[0], b[0])
-    height = min(a[3], b[3]) - max(a[1], b[1])
-    if width <= 0 or height <= 0:
-        return 0.0
-    overlap = width * height
-    return float(overlap / ((a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - overlap))
-
-
 def points_68(landmarks: np.ndarray) -> np.ndarray:
     """The 68 points [68, 2] of a mesh [478, 2 or 3], by the map both sides of a comparison use."""
     return np.asarray(landmarks)[list(POINTS_68), :2]
@@ -79,8 +71,15 @@ def correlation(ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:
 
 
 def moving(theirs: np.ndarray) -> np.ndarray:
-    """bool [E]: the columns of the teacher's scores [N, E] that move in this clip."""
-    return np.asarray(theirs, np.float64).std(0) > MOVES_ABOVE
+    """bool [E]: the columns of the teacher's scores [N, E] that move in this clip; none without rows."""
+    return np.asarray(theirs, np.float64).std(0) > MOVES_ABOVE if len(theirs) else np.zeros(theirs.shape[1], bool)
+
+
+def mean(values: Iterable[float]) -> float:
+    """Over those that are numbers; NaN without any."""
+    numbers = np.fromiter(values, np.float64)
+    kept = numbers[np.isfinite(numbers)]
+    return float(kept.mean()) if kept.size else float("nan")
 
 
 def pitch_yaw_roll_deg(rotation: np.ndarray) -> np.ndarray:

@@ -13,13 +13,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from tracker.bench.sequences import HEIGHT_PX, WIDTH_PX
-from tracker.distill import acting
+from tracker.distill.bust import rotation_of
 from tracker.distill.synthesize import FACE_MM, Face, Stage, painted
 from tracker.face.camera import Camera
 from tracker.face.expression import ARKIT_INDEX
 
 SEED = 5_061_977
-SECONDS = 8.0
+SECONDS, RATE_HZ = 8.0, 30
 HEAD = (1.5, 3.5)
 """Seconds during which the head turns and moves ..."""
 TALK = (4.5, 6.5)
@@ -28,7 +28,7 @@ RESTS = ((0.7, 1.5), (3.8, 4.5), (7.4, 8.0))
 """Rest, a filter's settling after motion left out."""
 BLINK_SECONDS = 7.0
 BLINK_FRAMES = 2
-"""How long the lids stay closed, in frames of 30 a second."""
+"""How long the lids stay closed, in frames of a camera that keeps time."""
 NOISE_GREY = 6.0
 """Standard deviation of a webcam's noise in a lit room."""
 EDGE_SECONDS = 0.2
@@ -56,14 +56,14 @@ class State:
     """float64 [2]: how far the head has moved across the picture."""
 
 
-def regular(rate_hz: float = 30.0) -> np.ndarray:
+def regular() -> np.ndarray:
     """float64 [N]: the moments of a camera that keeps time."""
-    return np.arange(round(SECONDS * rate_hz)) / rate_hz
+    return np.arange(round(SECONDS * RATE_HZ)) / RATE_HZ
 
 
-def irregular(rng: np.random.Generator, rate_hz: float = 30.0) -> np.ndarray:
+def irregular(rng: np.random.Generator) -> np.ndarray:
     """float64 [N]: steps vary by half either way, and of the frames one in five is missing."""
-    steps = rng.uniform(0.5, 1.5, round(SECONDS * rate_hz)) / rate_hz
+    steps = rng.uniform(0.5, 1.5, round(SECONDS * RATE_HZ)) / RATE_HZ
     seconds = np.cumsum(steps)
     return seconds[(rng.random(len(seconds)) >= 0.2) & (seconds < SECONDS)]
 
@@ -80,7 +80,7 @@ def state_at(seconds: float, phases: np.ndarray) -> State:
     talk, head = _within(TALK, seconds), _within(HEAD, seconds)
     for k, (name, (most, rate_hz)) in enumerate(_TALK.items()):
         weights[ARKIT_INDEX[name]] = talk * most * (1 - np.cos(2 * np.pi * rate_hz * (seconds - TALK[0]) + k)) / 2
-    closed = BLINK_SECONDS - 1e-6 <= seconds < BLINK_SECONDS + BLINK_FRAMES / 30 - 1e-6
+    closed = BLINK_SECONDS - 1e-6 <= seconds < BLINK_SECONDS + BLINK_FRAMES / RATE_HZ - 1e-6
     weights[list(LIDS)] = float(closed)
     turn = 2 * np.pi * 0.5 * (seconds - HEAD[0])
     angles = head * np.radians([7 * np.sin(1.6 * turn + phases[0]), 18 * np.sin(turn + phases[1]),
@@ -102,7 +102,7 @@ def performance(stage: Stage, number: int, moments: np.ndarray) -> Iterator[Face
         moment = stage.studio.ict.act(person.neutral_mm, state.weights)
         # What is drawn at random about the rendering stays what it was in the first frame.
         face = stage.show(
-            person, moment, acting.rotation_of(*(leaning + state.angles)), at + [*state.aside_mm, 0.0], camera,
+            person, moment, rotation_of(*(leaning + state.angles)), at + [*state.aside_mm, 0.0], camera,
             background.copy(), np.random.default_rng(still),
         )  # fmt: skip
         grain = np.random.default_rng((SEED, number, number_of_frame)).normal(0, NOISE_GREY, face.picture.shape)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
+from typing import Any
 
 import numpy as np
 
@@ -35,10 +35,10 @@ class Answer:
     """float32 [3, 3]: cam_from_head in OpenCV axes."""
 
 
-def contiguous_rgb(frame: object) -> np.ndarray:
+def contiguous_rgb(frame: Any) -> np.ndarray:
     """uint8 [H, W, 3] from an `av.VideoFrame`, upright. PyAV pads the rows of some widths, and MediaPipe 1.2.2
     misreads padded rows without an error, so the array is always made contiguous."""
-    rgb: np.ndarray = frame.to_ndarray(format="rgb24")  # type: ignore[attr-defined]
+    rgb: np.ndarray = frame.to_ndarray(format="rgb24")
     quarter_turns = round(getattr(frame, "rotation", 0) / 90) % 4
     return np.ascontiguousarray(np.rot90(rgb, quarter_turns) if quarter_turns else rgb)
 
@@ -74,7 +74,7 @@ class Landmarker:
                 "give the float16 face_landmarker.task with blendshapes"
             ) from error
 
-    def detect(self, rgb: np.ndarray, time_ms: int = 0) -> object:
+    def detect(self, rgb: np.ndarray, time_ms: int = 0) -> Any:
         """The call that is timed: MediaPipe's own result for a contiguous uint8 [H, W, 3]. In VIDEO mode `time_ms`
         must grow from call to call; in IMAGE mode it is not read."""
         image = self._mediapipe.Image(image_format=self._mediapipe.ImageFormat.SRGB, data=rgb)
@@ -93,19 +93,14 @@ class Landmarker:
     def __enter__(self) -> Landmarker:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, tb: TracebackType | None) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
 
-def answers_from(result: object, width_px: int, height_px: int) -> list[Answer]:
+def answers_from(result: Any, width_px: int, height_px: int) -> list[Answer]:
     """MediaPipe's result as one `Answer` a face."""
     answers = []
-    faces = zip(
-        result.face_landmarks,  # type: ignore[attr-defined]
-        result.face_blendshapes,  # type: ignore[attr-defined]
-        result.facial_transformation_matrixes,  # type: ignore[attr-defined]
-        strict=True,
-    )
+    faces = zip(result.face_landmarks, result.face_blendshapes, result.facial_transformation_matrixes, strict=True)
     for points, shapes, matrix in faces:
         landmarks = np.array([(p.x * width_px, p.y * height_px, p.z * width_px) for p in points], np.float32)
         scores = np.array(from_mediapipe({s.category_name: s.score for s in shapes}), np.float32)

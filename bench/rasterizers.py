@@ -172,9 +172,7 @@ def _asked(peer: Peer, case: Case, device: Any) -> tuple[Draw, Read]:
     return peer.prepare(import_module(peer.module), vertices, triangles, case.side_px)
 
 
-def _timed(
-    who: str, case: Case, wanted: np.ndarray, prepare: Callable[[], tuple[Draw, Read]], clock: Clock
-) -> Beside:  # fmt: skip
+def _timed(who: str, case: Case, wanted: np.ndarray, prepare: Callable[[], tuple[Draw, Read]], clock: Clock) -> Beside:
     """Draw once to compare, then by the clock. Whatever a library raises is its row's reason."""
     try:
         draw, read = prepare()

@@ -7,14 +7,13 @@ not look at faces.
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 from collections.abc import Callable
 from multiprocessing.connection import Connection
-from types import TracebackType
 
 import numpy as np
 
+from tracker.bench.child import Child
 from tracker.errors import PublishError
 
 WARM, LAST = -2, -1
@@ -45,18 +44,14 @@ class Receiver:
     """The parent's handle. `cores` are those the child may run on; empty leaves them as the parent's."""
 
     def __init__(self, endpoint: str, cores: tuple[int, ...] = ()) -> None:
-        spawn = multiprocessing.get_context("spawn")  # a fork would take our threads' locks with it
-        self._pipe, theirs = spawn.Pipe()
-        self._process = spawn.Process(target=_receive, args=(endpoint, cores, theirs), name="facewire-bench-receiver")
-        self._process.start()
-        theirs.close()
+        self._child = Child("subscriber", _receive, endpoint, cores)
 
     def wait_until_ready(self, heartbeat: Callable[[int], object]) -> None:
         """Publish `heartbeat(WARM)` until the child has heard one. Raises PublishError when it never does."""
         for _ in range(round(_PATIENCE_SECONDS / 0.02)):
             heartbeat(WARM)
-            if self._pipe.poll(0.02):
-                self._hear()
+            if self._child.spoke(0.02):
+                self._child.hear()
                 return
         raise PublishError("the bench's own subscriber heard nothing; check that loopback connections are allowed")
 
@@ -64,22 +59,16 @@ class Receiver:
         """Publish `heartbeat(LAST)` until the child answers with int64 [M, 3]: frame number, published, received ns."""
         for _ in range(round(_PATIENCE_SECONDS / 0.02)):
             heartbeat(LAST)
-            if self._pipe.poll(0.02):
-                return np.asarray(self._hear())
+            if self._child.spoke(0.02):
+                return np.asarray(self._child.hear())
         raise PublishError("the bench's own subscriber did not stop; run the bench again")
 
-    def _hear(self) -> object:
-        try:
-            return self._pipe.recv()
-        except EOFError as error:
-            raise PublishError("the bench's own subscriber ended early; its error is printed above") from error
+    def close(self) -> None:
+        """End the child."""
+        self._child.close()
 
     def __enter__(self) -> Receiver:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, tb: TracebackType | None) -> None:
-        self._pipe.close()
-        self._process.join(1.0)
-        if self._process.is_alive():
-            self._process.terminate()
-            self._process.join()
+    def __exit__(self, *_: object) -> None:
+        self.close()

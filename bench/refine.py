@@ -7,7 +7,6 @@ before parts of a face and looks at the confidence of each. Nothing of the peopl
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,16 +16,15 @@ from tracker.bench import covered
 from tracker.bench.bars import Bar, bars_table, refine_bars
 from tracker.bench.covered import Covered
 from tracker.bench.measure import Spread, spread
-from tracker.bench.report import table
+from tracker.bench.metrics import interocular_px, mean_distance_px
+from tracker.bench.report import Progress, quiet, table
 from tracker.errors import SettingsError, SourceError
 from tracker.face.expression import REGIONS
-from tracker.face.topology import OUTER_EYE_CORNERS
 from tracker.pipeline import Pipeline
 from tracker.refine.sharpen import MOST_STEPS, RefineSettings
 from tracker.smooth import SmoothSettings
 from tracker.source import frame_from_image
 
-Progress = Callable[[int, int, str], None]
 HOT_CALLS = 1000
 
 
@@ -88,7 +86,7 @@ def measure(settings: Settings, progress: Progress | None = None) -> Result:
     from tracker.bench.sequences import sequence
     from tracker.bench.synthetic import open_stage
 
-    say = progress or (lambda done, total, text: None)
+    say = progress or quiet
     ict = Path(settings.data) / "ict"
     if not ict.is_dir():
         raise SourceError(f"{ict} is not a folder; give one that holds ICT-FaceKit's in ict")
@@ -128,9 +126,7 @@ def _cover(figure: Path | None) -> tuple[Covered, ...]:
 
 
 def _error(found: np.ndarray, true: np.ndarray) -> float:
-    right, left = OUTER_EYE_CORNERS
-    apart = np.linalg.norm(found[:, :2].astype(np.float64) - true[:, :2], axis=1).mean()
-    return float(apart / np.linalg.norm(true[right, :2] - true[left, :2]))
+    return mean_distance_px(found, true) / interocular_px(true)
 
 
 def _rows(errors: list[np.ndarray], nanoseconds: list[list[int]]) -> tuple[StepsRow, ...]:

@@ -6,7 +6,7 @@ lag of each; and of MediaPipe on the same pictures. It concludes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,18 +17,21 @@ from tracker.bench import motions, rhythm
 from tracker.bench.answers import read_image, timed_frames
 from tracker.bench.filters import METHODS, Method
 from tracker.bench.peers import Landmarker
+from tracker.bench.report import Progress
 from tracker.bench.trace import Trace, an_estimator, look
 from tracker.bench.verdicts import IMAGE, RAW, VIDEO, Scores, Table
+from tracker.distill.synthesize import Face
 from tracker.face.model import FaceModel
 from tracker.face.pose import log_so3
 from tracker.smooth.estimate import Estimator
 
-Progress = Callable[[int, int, str], None]
 POINTS = (33, 263, 1, 61, 291, 152, 168, 10)
 """Landmarks of which lag is measured: corners of eyes and mouth, nose, chin, brow."""
 FIRST_OF_THREE = 1000
 """Their numbers: 100 to 109 are the people that the filter's constants were fitted on, and in no bench."""
 PAN_PX, PAN_HZ, PAN_SECONDS, STILL_SECONDS = 40.0, 0.5, 2.0, 2.0
+_Row = tuple[float, np.ndarray, np.ndarray, np.ndarray]
+"""Of one answer: seconds, landmarks [478, 2], rotation [3, 3], scores [52]."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,6 +61,14 @@ def _turns(rotations: Sequence[np.ndarray] | np.ndarray) -> np.ndarray:
     return np.array([log_so3(rotations[0].T.astype(np.float64) @ one) for one in rotations])
 
 
+def _truth(seconds: np.ndarray, faces: Sequence[Face], left_px: int = 0) -> _Truth:
+    """Of one rendered person, whose picture begins at the column `left_px` of what is shown."""
+    return _Truth(
+        seconds, np.array([face.landmarks[:, :2] + [left_px, 0] for face in faces], np.float64),
+        _turns([face.rotation for face in faces]), np.array([face.scores for face in faces], np.float64),
+    )  # fmt: skip
+
+
 def _signal(trace: Trace, estimator: Estimator) -> _Signal:
     return _Signal(trace.seconds, trace.landmarks_px(estimator), _turns(trace.rotation), trace.expression)
 
@@ -81,17 +92,22 @@ def _scores(signal: _Signal, truth: _Truth) -> Scores:
             rhythm.jitter(said[..., None], t, motions.RESTS),
             rhythm.lag_ms(said, t, meant, truth.seconds, motions.TALK, scaled=True),
         ),
-    }  # fmt: skip
+    }
 
 
 def _peer(pictures: Sequence[np.ndarray], seconds: np.ndarray, teacher: Path, video: bool) -> _Signal | None:
     """What MediaPipe says; frames without an answer are left out, and None is for no answer at all."""
-    rows: list[tuple[float, np.ndarray, np.ndarray, np.ndarray]] = []
+    rows: list[_Row] = []
     with Landmarker(teacher, video=video) as landmarker:
         for picture, second in zip(pictures, seconds, strict=True):
             for answer in landmarker(picture, round(float(second) * 1000))[:1]:
                 rows.append((float(second), answer.landmarks_px[:, :2], answer.rotation, answer.scores))
-    if len(rows) < 10:
+    return _signal_of(rows, 10)
+
+
+def _signal_of(rows: list[_Row], fewest: int) -> _Signal | None:
+    """None for fewer rows."""
+    if len(rows) < fewest:
         return None
     at, landmarks, rotations, scores = (np.array(column) for column in zip(*rows, strict=True))
     return _Signal(at, landmarks.astype(np.float64), _turns(rotations), scores)
@@ -123,12 +139,7 @@ class Rehearsal:
                 self.say(number, people, f"{part}: person {number}")
                 times = motions.regular() if part == "rendered" else motions.irregular(np.random.default_rng(number))
                 faces = list(motions.performance(stage, number, times))
-                truth = _Truth(
-                    times, np.array([face.landmarks[:, :2] for face in faces], np.float64),
-                    _turns([face.rotation for face in faces]), np.array([face.scores for face in faces], np.float64),
-                )  # fmt: skip
-                pictures = [face.picture for face in faces]
-                self._judge(part, pictures, truth)
+                self._judge(part, [face.picture for face in faces], _truth(times, faces))
         self.say(people, people, "rendered people")
 
     def _judge(self, part: str, pictures: list[np.ndarray], truth: _Truth) -> None:
@@ -169,13 +180,7 @@ class Rehearsal:
         shown = [list(motions.performance(stage, FIRST_OF_THREE + number, times)) for number in range(3)]
         pictures = [np.hstack([one.picture for one in row]) for row in zip(*shown, strict=True)]
         width = shown[0][0].picture.shape[1]
-        truths = [
-            _Truth(
-                times, np.array([face.landmarks[:, :2] + [number * width, 0] for face in faces], np.float64),
-                _turns([face.rotation for face in faces]), np.array([face.scores for face in faces], np.float64),
-            )
-            for number, faces in enumerate(shown)
-        ]  # fmt: skip
+        truths = [_truth(times, faces, number * width) for number, faces in enumerate(shown)]
         for trace in look(pictures, times, 3):
             if trace is not None:
                 # Whose it is follows from where it is: somebody else may not have been found.
@@ -227,20 +232,13 @@ class Rehearsal:
 
 
 def _three_peers(pictures: list[np.ndarray], seconds: np.ndarray, teacher: Path, width: int) -> list[_Signal | None]:
-    rows: list[list[tuple[float, np.ndarray, np.ndarray, np.ndarray]]] = [[], [], []]
+    rows: list[list[_Row]] = [[], [], []]
     with Landmarker(teacher, video=True, max_faces=3) as landmarker:
         for picture, second in zip(pictures, seconds, strict=True):
             for answer in landmarker(np.ascontiguousarray(picture), round(float(second) * 1000)):
                 whose = min(int(answer.landmarks_px[:, 0].mean() // width), 2)
                 rows[whose].append((float(second), answer.landmarks_px[:, :2], answer.rotation, answer.scores))
-    signals: list[_Signal | None] = []
-    for one in rows:
-        if len(one) < len(seconds) // 2:
-            signals.append(None)
-            continue
-        at, landmarks, rotations, scores = (np.array(column) for column in zip(*one, strict=True))
-        signals.append(_Signal(at, landmarks.astype(np.float64), _turns(rotations), scores))
-    return signals
+    return [_signal_of(one, len(seconds) // 2) for one in rows]
 
 
 def _panned(picture: np.ndarray, shift: np.ndarray, seed: int) -> Iterator[np.ndarray]:

@@ -17,7 +17,8 @@ import numpy as np
 from tracker.bench.agreement import Seen, nearest
 from tracker.bench.answers import read_image, timed_frames
 from tracker.bench.manifest import Manifest
-from tracker.bench.metrics import correlation, interocular_px, mean_distance_px, moving
+from tracker.bench.metrics import correlation, interocular_px, mean, mean_distance_px, moving
+from tracker.bench.report import Progress
 from tracker.distill.corpus import is_validation
 from tracker.errors import SourceError
 from tracker.face.expression import ARKIT_INDEX, ARKIT_NAMES, MIRROR
@@ -35,7 +36,6 @@ FEWEST_CLIPS = 5
 _E = len(ARKIT_NAMES)
 Sees = Callable[[np.ndarray], Sequence[Seen]]
 """One picture (uint8 RGB [H, W, 3]) to the faces in it."""
-Say = Callable[[int, int, str], None]
 RENDERED = 300
 FIRST_RENDERED = 1_000_000
 """Rendered faces for the list of dead shapes have numbers of their own: none is in the synthetic suite."""
@@ -140,8 +140,7 @@ def summarise(who: str, people: str, clips: Sequence[Twice], moves: Sequence[np.
     errors = [float(clip.distance.mean()) for clip in clips if len(clip.distance)]
     return Row(
         who, people, len(errors), sum(len(clip.distance) for clip in clips),
-        float(np.mean(errors)) if errors else float("nan"),
-        float(np.mean([np.nanmean(one) for one in r if np.isfinite(one).any()])) if counts.any() else float("nan"),
+        mean(errors), mean(np.nanmean(one) for one in r if np.isfinite(one).any()),
         {name: float(np.nanmean(r[:, index])) for name, index in shapes},
         {name: int(counts[index]) for name, index in shapes},
     )  # fmt: skip
@@ -205,7 +204,7 @@ def _some(path: Path, chosen: set[int]) -> Iterator[np.ndarray]:
             yield rgb
 
 
-def of_clips(clips: Sequence[Path], aside: Sequence[Path], sides: Mapping[str, Sees], say: Say) -> tuple[Row, ...]:
+def of_clips(clips: Sequence[Path], aside: Sequence[Path], sides: Mapping[str, Sees], say: Progress) -> tuple[Row, ...]:
     """The first side, the teacher, on all clips; then every side on the clips of people kept aside."""
     teacher = next(iter(sides))
     answers: dict[tuple[str, Path], Twice] = {}
@@ -217,7 +216,7 @@ def of_clips(clips: Sequence[Path], aside: Sequence[Path], sides: Mapping[str, S
             if who == teacher or path in aside:
                 answers[who, path] = look_twice(frames, sees)
     say(len(every), len(every), SUITE)
-    moves = {path: _moves(answers[teacher, path]) for path in every}
+    moves = {path: moving(answers[teacher, path].scores) for path in every}
 
     def row(who: str, people: str, paths: Sequence[Path]) -> Row:
         return summarise(who, people, [answers[who, path] for path in paths], [moves[path] for path in paths])
@@ -225,17 +224,13 @@ def of_clips(clips: Sequence[Path], aside: Sequence[Path], sides: Mapping[str, S
     return row(teacher, "clips", clips), *(row(who, "clips, kept aside", aside) for who in sides)
 
 
-def of_photographs(paths: Sequence[Path], sides: Mapping[str, Sees], say: Say) -> tuple[Row, ...]:
+def of_photographs(paths: Sequence[Path], sides: Mapping[str, Sees], say: Progress) -> tuple[Row, ...]:
     """Every side on photographs of people kept aside; r is over all of them at once."""
     pictures = [read_image(path) for path in paths]
     say(0, 1, f"{SUITE}: photographs")
     twice = {who: look_twice(pictures, sees) for who, sees in sides.items()}
-    moves = _moves(next(iter(twice.values())))
+    moves = moving(next(iter(twice.values())).scores)
     return tuple(summarise(who, "photographs, kept aside", [one], [moves]) for who, one in twice.items())
-
-
-def _moves(teacher: Twice) -> np.ndarray:
-    return moving(teacher.scores) if len(teacher.scores) else np.zeros(_E, bool)
 
 
 def of_rendered(pictures: Iterable[tuple[np.ndarray, np.ndarray]], teacher: Sees) -> tuple[dict[str, float], int]:

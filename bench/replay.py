@@ -89,12 +89,10 @@ def scene(case: Case, device: torch.device) -> Scene:
         there(vertices), there(triangles, np.int32), there(normals), there(rng.uniform(0.2, 0.9, vertices.shape)),
         there(lighting), there(regions, np.int32),
     )  # fmt: skip
-    shaded = Shaded(
-        room(*vertices.shape), room(case.batch, REGIONS), room(case.batch, REGIONS, dtype=torch.int32)
-    )  # fmt: skip
+    shaded = Shaded(room(*vertices.shape), room(case.batch, REGIONS), room(case.batch, REGIONS, dtype=torch.int32))
     gradient = Gradient(
         room(*vertices.shape[:2], 2), room(*vertices.shape), room(*vertices.shape), room(case.batch, 9, 3)
-    )  # fmt: skip
+    )
     target = torch.randint(0, 256, (*picture, 3), dtype=torch.uint8, device=device)
     return Scene(
         surface, room(*picture, dtype=torch.int32), room(*picture), target, shaded,

@@ -1,4 +1,4 @@
-"""How a bench speaks: plain-text tables for a person, then one JSON line for a program.
+"""How a bench speaks: how far it is, then plain-text tables for a person and one JSON line for a program.
 
 Given headers, rows and result dataclasses it formats them; it measures nothing.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -17,8 +17,14 @@ import numpy as np
 from tracker.bench.measure import Spread, machine
 from tracker.errors import SettingsError
 
+Progress = Callable[[int, int, str], None]
+"""Called as it goes: how much is done, of how much, and what."""
 LONGEST_ERROR = 300
 SPREAD_HEADERS = ("n", "p50 ms", "p95 ms", "p99 ms", "mean ms", "max ms")
+
+
+def quiet(done: int, total: int, text: str) -> None:
+    """No progress wanted."""
 
 
 def table(headers: Sequence[str], rows: Sequence[Sequence[object]], title: str = "") -> str:

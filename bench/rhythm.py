@@ -13,6 +13,8 @@ Span = tuple[float, float]
 EARLIEST_MS, LATEST_MS, STEP_MS = -60.0, 300.0, 2.0
 AROUND_SECONDS = 0.3
 """A filter that is late goes on for so long after the motion has ended."""
+LEAST_DEPTH = 0.1
+"""Of a coefficient that closes."""
 
 
 def jitter(values: np.ndarray, seconds: np.ndarray, rests: Sequence[Span]) -> float:
@@ -56,12 +58,12 @@ def lag_ms(
     return float(delays[best] + STEP_MS / 2 * (before - after) / max(before - 2 * least + after, 1e-30))
 
 
-def kept(raw: np.ndarray, values: np.ndarray, seconds: np.ndarray, at: float, least: float = 0.1) -> float:
+def kept(raw: np.ndarray, values: np.ndarray, seconds: np.ndarray, at: float) -> float:
     """Share of a short closure's depth that is left; [N, C] coefficients. NaN where nothing closes in the raw ones."""
     open_, shut = (seconds > at - 0.6) & (seconds < at - 0.1), (seconds >= at - 0.01) & (seconds < at + 0.15)
     if not open_.any() or not shut.any():
         return float("nan")
     depth = raw[shut].max(0) - np.median(raw[open_], 0)
     left = values[shut].max(0) - np.median(values[open_], 0)
-    deep = depth > least
+    deep = depth > LEAST_DEPTH
     return float((left[deep] / depth[deep]).mean()) if deep.any() else float("nan")

@@ -15,13 +15,12 @@ from pathlib import Path
 import numpy as np
 
 from tracker.bench.measure import Spread, spread
-from tracker.bench.report import SPREAD_HEADERS, spread_cells, table
+from tracker.bench.report import SPREAD_HEADERS, Progress, spread_cells, table
 from tracker.clock import monotonic_ns
 from tracker.errors import AssetError, BackendUnavailable, SettingsError
 
 WARM_UP = 50
 INPUTS = 8
-Progress = Callable[[int, int, str], None]
 # One batch of inputs in the network's order to its outputs, in the network's order.
 Infers = Callable[[list[np.ndarray]], list[np.ndarray]]
 

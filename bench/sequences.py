@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from tracker.distill import acting
+from tracker.distill.bust import rotation_of
 from tracker.distill.synthesize import FACE_MM, Face, Stage, painted
 from tracker.face.camera import Camera
 
@@ -50,7 +51,7 @@ def sequence(stage: Stage, number: int, frames: int) -> Iterator[Face]:
         moment = stage.studio.ict.act(person.neutral_mm, weights)
         # What is drawn at random about the rendering stays what it was in the first frame.
         face = stage.show(
-            person, moment, acting.rotation_of(*angles), at, camera, background.copy(), np.random.default_rng(noise)
+            person, moment, rotation_of(*angles), at, camera, background.copy(), np.random.default_rng(noise)
         )
         yield replace(face, scores=weights.astype(np.float32))
 

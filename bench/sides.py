@@ -6,7 +6,7 @@ durations. It does not know how the two are interleaved.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -78,16 +78,10 @@ class OurSide:
         self._receiver.wait_until_ready(lambda number: self._publish(self._frame, number, ()))
 
     def _publish(self, frame: Any, number: int, faces: Any) -> None:
-        from tracker.wire import FrameHeader
+        from tracker.pipeline import header_of
 
-        camera = self._pipeline.camera_for(frame)
-        header = FrameHeader(
-            source_id="bench", pts=number, time_base_num=1, time_base_den=1, captured_ns=frame.captured_ns,
-            decoded_ns=frame.decoded_ns, inferred_ns=monotonic_ns(), width_px=frame.width_px,
-            height_px=frame.height_px, fx=camera.fx, fy=camera.fy, cx=camera.cx, cy=camera.cy, dropped=0,
-            mirrored=False,
-        )  # fmt: skip
-        self._publisher.publish(header, faces)
+        header = header_of(frame, self._pipeline.camera_for(frame), "bench")
+        self._publisher.publish(replace(header, pts=number), faces)
 
     def step(self, picture: Any, number: int, pts_seconds: float, timed: bool) -> None:
         """One frame from decoded to published."""
@@ -122,7 +116,7 @@ class OurSide:
 
     def close(self) -> None:
         """End the subscriber's process and free the socket."""
-        self._receiver.__exit__(None, None, None)
+        self._receiver.close()
         self._publisher.close()
 
 
@@ -145,7 +139,7 @@ class PeerSide:
         if timed:
             self.conversion.append(converted - begin)
             self.detect.append(end - converted)
-            self.found += bool(result.face_landmarks)  # type: ignore[attr-defined]
+            self.found += bool(result.face_landmarks)
 
     def finish(self) -> Peer:
         """Free the model and sum up."""

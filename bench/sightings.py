@@ -7,12 +7,12 @@ of how the lookout looks, so that a change of any asks again. It does not know w
 from __future__ import annotations
 
 import hashlib
-import os
 from pathlib import Path
 
 import numpy as np
 
 from tracker.distill.lookout import CONFIDENCE, PAD_SHARE, TILE_SHARES, TILE_STEP, Lookout
+from tracker.distill.whole import whole
 
 
 class Sightings:
@@ -28,7 +28,7 @@ class Sightings:
         self._key: bytes | None = None
 
     def __call__(self, path: Path, rgb: np.ndarray) -> np.ndarray:
-        """float32 [F, 4] in the image `rgb` read from `path`. Raises AssetError or BackendUnavailable."""
+        """float32 [F, 4] in the image `rgb` read from `path`. Raises AssetError, BackendUnavailable or OutputError."""
         if self._cache is None:
             return self._ask(rgb)
         entry = self._cache / path.parent.name / f"{path.stem}-{self._name_of(rgb)}.npy"
@@ -36,11 +36,8 @@ class Sightings:
             kept: np.ndarray = np.load(entry)
             return kept
         boxes = self._ask(rgb)
-        entry.parent.mkdir(parents=True, exist_ok=True)
-        part = entry.with_suffix(f".{os.getpid()}.part")
-        with part.open("wb") as stream:
+        with whole(entry) as part, part.open("wb") as stream:
             np.save(stream, boxes)
-        part.replace(entry)
         return boxes
 
     def _name_of(self, rgb: np.ndarray) -> str:

@@ -8,8 +8,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from tracker.bench.figures import milliseconds, percent
+from tracker.bench.figures import milliseconds
 from tracker.bench.line import machine_of, shown
+from tracker.bench.report import percent
 from tracker.errors import SourceError
 
 FILE = "end_to_end_sizes.json"

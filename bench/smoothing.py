@@ -14,12 +14,12 @@ from pathlib import Path
 import numpy as np
 
 from tracker.bench import curves
-from tracker.bench.answers import IMAGE_SUFFIXES, VIDEO_SUFFIXES
-from tracker.bench.rehearsals import Progress, Rehearsal
+from tracker.bench.rehearsals import Rehearsal
 from tracker.bench.repeatability import aside_in
-from tracker.bench.report import table
+from tracker.bench.report import Progress, quiet, table
 from tracker.bench.synthetic import open_stage
 from tracker.bench.verdicts import LAGS_MS, WHATS, Result, conclude
+from tracker.distill.shelf import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 from tracker.errors import SettingsError, SourceError
 
 MOST_PEOPLE = 100
@@ -57,7 +57,7 @@ class Settings:
 def measure(settings: Settings, progress: Progress | None = None) -> Result:
     """Raises AssetError for a damaged model, BackendUnavailable without MediaPipe, SourceError without the ICT head or
     where no face is found."""
-    bench = Rehearsal(settings.teacher, progress or (lambda done, total, text: None))
+    bench = Rehearsal(settings.teacher, progress or quiet)
     stage = open_stage(settings.data / "ict", settings.teacher, settings.cache)
     bench.rendered(stage, settings.people)
     if not bench.scores:

@@ -8,7 +8,6 @@ once a second. It knows nothing of latency.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,10 +18,9 @@ import numpy as np
 from tracker.bench import footage
 from tracker.bench.endurance import Endurance
 from tracker.bench.listener import COLUMNS, Listener
-from tracker.bench.report import table
+from tracker.bench.report import Progress, quiet, table
 from tracker.errors import BackendUnavailable, SettingsError
 
-Progress = Callable[[int, int, str], None]
 MOST_GROWTH_MB = 5.0
 WARM_SECONDS = 60.0
 WARM_SHARE = 0.2
@@ -67,11 +65,6 @@ class Memory:
     """After the warm-up."""
     curve: list[tuple[float, int, float]]
     """Seconds since the first frame, frames, MB."""
-
-    @property
-    def growth_mb(self) -> float:
-        """From the warm-up's end to the run's."""
-        return self.end_mb - self.after_warm_up_mb
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +113,7 @@ def measure(settings: Settings, progress: Progress | None = None) -> Result:
     """Run it. Raises SourceError for a clip without a face, and what `facewire run` does."""
     from tracker.clients.demo import bundled_clip
 
-    say = progress or (lambda done, total, text: None)
+    say = progress or quiet
     resident_mb()  # complain now, not in an hour
     say(0, settings.frames, "filming")
     reel = footage.load(settings.clip or Path(bundled_clip()), find_face=settings.faces > 1)
@@ -157,20 +150,16 @@ def judge(settings: Settings, curve: np.ndarray, numbers: Numbers) -> Result:
     early = curve[curve[:, 0] < warm][:: max(1, round(len(curve) / POINTS))]
     points = [(float(s), int(n), float(mb)) for s, n, mb in (*early, *kept)]
     memory = Memory(float(later[0, 2]), float(later[-1, 2]), float(later[:, 2].max()), points)
-    faults = []
-    if memory.growth_mb > MOST_GROWTH_MB:
-        faults.append(
-            f"memory grew by {memory.growth_mb:.1f} MB after the first {warm:.0f} s; {MOST_GROWTH_MB:g} are allowed"
-        )
+    growth_mb, faults = memory.end_mb - memory.after_warm_up_mb, []
+    if growth_mb > MOST_GROWTH_MB:
+        faults.append(f"memory grew by {growth_mb:.1f} MB after the first {warm:.0f} s; {MOST_GROWTH_MB:g} are allowed")
     if numbers.repeated:
         faults.append(f"{numbers.repeated} frame numbers came again or out of order")
     if numbers.missed > numbers.overflows:
         faults.append(f"{numbers.missed} frame numbers are missing, of which the publisher counted {numbers.overflows}")
     if not numbers.received:
         faults.append("the subscriber got nothing")
-    return Result(
-        str(settings.shot()), int(curve[-1, 1]), seconds, warm, memory, memory.growth_mb, numbers, tuple(faults)
-    )
+    return Result(str(settings.shot()), int(curve[-1, 1]), seconds, warm, memory, growth_mb, numbers, tuple(faults))
 
 
 def report(result: Result) -> str:

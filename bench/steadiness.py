@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tracker.bench.agreement import Seen
-from tracker.bench.metrics import interocular_px
+from tracker.bench.metrics import interocular_px, mean
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +64,4 @@ def _tremble(threes: list[tuple[Seen, ...]], moves: np.ndarray) -> Tremble:
 def summarise(who: str, clips: Sequence[Tremble]) -> Steadiness:
     """Means over clips; one that says nothing is left out."""
     kept = [clip for clip in clips if np.isfinite(clip.landmarks)]
-    shapes = [clip.shapes for clip in kept if np.isfinite(clip.shapes)]
-    return Steadiness(
-        who, len(kept), float(np.mean([clip.landmarks for clip in kept])) if kept else float("nan"),
-        float(np.mean(shapes)) if shapes else float("nan"),
-    )  # fmt: skip
+    return Steadiness(who, len(kept), mean(clip.landmarks for clip in kept), mean(clip.shapes for clip in kept))

@@ -16,6 +16,7 @@ from tracker.bench.metrics import (
     MISS_ABOVE,
     box_scale_px,
     interocular_68_px,
+    mean,
     mean_distance_px,
     pitch_yaw_roll_deg,
     points_68,
@@ -143,10 +144,6 @@ def _pose(truth: Truth, side: Side, chosen: np.ndarray) -> Pose | None:
     )  # fmt: skip
 
 
-def _mean(values: np.ndarray) -> float:
-    return float(values.mean()) if values.size else float("nan")
-
-
 def summarise(who: str, truth: Truth, side: Side, other: Side) -> StillsRow:
     """One row: this side's errors, also over what the other side found too."""
     found = np.isfinite(side.error)
@@ -155,8 +152,8 @@ def summarise(who: str, truth: Truth, side: Side, other: Side) -> StillsRow:
     bins = []
     for low, high in YAW_BINS_DEG if np.isfinite(yaw).any() else ():
         inside = found & (yaw >= low if low == 0 else yaw > low) & (yaw <= high)
-        bins.append((int(inside.sum()), _mean(side.error[inside])))
+        bins.append((int(inside.sum()), mean(side.error[inside])))
     return StillsRow(
-        who, len(truth.images), int((~found).sum()), _mean(side.error[found]), _mean(side.error[both]),
+        who, len(truth.images), int((~found).sum()), mean(side.error[found]), mean(side.error[both]),
         int(both.sum()), tuple(bins), _pose(truth, side, both),
     )  # fmt: skip

@@ -10,25 +10,23 @@ On the processor it runs too, and its figures mean nothing.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import islice
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import torch
 
-from tracker.bench.gates import CLIP, Gate
+from tracker.bench import looks
+from tracker.bench.gates import Gate
 from tracker.bench.measure import spread
 from tracker.bench.replay import Timing
 from tracker.clock import monotonic_ns
 from tracker.device.faces import SharedDevice
 from tracker.errors import SourceError
 from tracker.pipeline import Pipeline
-from tracker.source import Frame, SourceSettings, frame_from_image, open_source
+from tracker.source import Frame, frame_from_image
 from tracker.source.hardware import picture_on_device
 from tracker.streams import Streams
 
-Decode = Literal["auto", "cpu", "cuda"]
 COUNTS = (1, 4, 16)
 APART_SHARE = 0.005
 """Mean distance of the landmarks on the worst frame, in heights of the face: batches of several sizes round
@@ -56,12 +54,10 @@ def streams_gate(device: torch.device, frames: int) -> Gate:
     )  # fmt: skip
 
 
-def stream_timings(
-    device: torch.device, clip: str | Path, frames: int, decode: Decode = "auto"
-) -> list[Timing]:  # fmt: skip
+def stream_timings(device: torch.device, clip: str | Path, frames: int, decode: looks.Decode = "auto") -> list[Timing]:
     """One timing for each of `COUNTS`, over at most so many frames of the clip; those in which every stream sees its
     face count. Raises SourceError where there is none."""
-    return [_timing(_streams(device, count), _frames(clip, frames, decode)) for count in COUNTS]
+    return [_timing(_streams(device, count), looks.frames(frames, decode, clip)) for count in COUNTS]
 
 
 def _streams(device: torch.device, count: int) -> Streams:
@@ -89,16 +85,10 @@ def _timing(streams: Streams, frames: Iterator[Frame]) -> Timing:
 
 def _three(frames: int) -> Iterator[dict[int, Frame]]:
     """The bundled clip: as the device's decoder gives it where there is one, at half the rate, at half the size."""
-    for number, (there, here) in enumerate(zip(_frames(CLIP, frames, "auto"), _frames(CLIP, frames), strict=True)):
+    for number, (there, here) in enumerate(zip(looks.frames(frames, "auto"), looks.frames(frames), strict=True)):
         grey = np.ascontiguousarray(here.planes[0][::2, ::2])
         small = frame_from_image(np.repeat(grey[..., None], 3, 2), here.pts_seconds)
         yield {0: there, 2: small} if number % 2 else {0: there, 1: here, 2: small}
-
-
-def _frames(clip: str | Path, most: int, decode: Decode = "cpu") -> Iterator[Frame]:
-    """One at a time: a hardware decoder has few pictures to give."""
-    with open_source(str(clip), SourceSettings(decode=decode)) as source:
-        yield from islice(source, most)
 
 
 def _apart(wanted: np.ndarray, found: np.ndarray) -> float:

@@ -14,8 +14,10 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from tracker.bench.metrics import MISS_ABOVE, box_scale_px, correlation, mean_distance_px
+from tracker.bench.metrics import MISS_ABOVE, box_scale_px, correlation, mean, mean_distance_px
+from tracker.bench.report import Progress, quiet
 from tracker.distill import acting
+from tracker.distill.bust import rotation_of
 from tracker.distill.correspond import points_of
 from tracker.distill.ict import Ict, looking
 from tracker.distill.portrait import Studio
@@ -119,7 +121,7 @@ def portrait(stage: Stage, number: int, yaw_deg: float | None = None, closed: bo
             yaw = yaw_deg * rng.choice([-1, 1])
         if closed is not None:
             weights[_BLINKS] = rng.uniform(0.85, 1.0) if closed else rng.uniform(0, 0.15)
-        rotation = acting.rotation_of(*np.radians([pitch, yaw, roll]))
+        rotation = rotation_of(*np.radians([pitch, yaw, roll]))
         camera = Camera.from_fov(WIDTH_PX, HEIGHT_PX)
         size = float(np.exp(rng.uniform(*np.log(FACE_PX))))
         depth = camera.fy * FACE_MM / size
@@ -141,7 +143,7 @@ def _nearest(face: Face, seen: Sequence[Seen]) -> Seen | None:
 
 def measure(
     stage: Stage, sides: dict[str, Sees], limit: int | None = None,
-    say: Callable[[int, int, str], None] = lambda done, total, text: None,
+    say: Progress = quiet,
 ) -> tuple[SyntheticRow, ...]:  # fmt: skip
     """Render and ask every side about each picture. Raises SourceError where no face is found by all."""
     count, blinks = limit or COUNT, min(limit or BLINKS_PER_YAW, BLINKS_PER_YAW)
@@ -169,9 +171,7 @@ def measure(
     return tuple(_score(who, truth, answers, both, count) for who, answers in found.items())
 
 
-def _score(
-    who: str, truth: list[Face], answers: list[Seen | None], both: list[int], count: int
-) -> SyntheticRow:  # fmt: skip
+def _score(who: str, truth: list[Face], answers: list[Seen | None], both: list[int], count: int) -> SyntheticRow:
     seen = [one for k in both if (one := answers[k]) is not None]
     faces = [truth[k] for k in both]
     said, true = (np.array([one.scores for one in side])[:, _SHAPES] for side in (seen, faces))
@@ -201,13 +201,7 @@ def _blinks(yaw_deg: int, truth: list[Face], answers: list[Seen | None]) -> Blin
     best, threshold = best_threshold(score, closed, missed)
     pairs = [k for k in range(0, len(truth) - 1, 2) if not missed[k : k + 2].any()]
     apart = [float(score[k] - score[k + 1]) for k in pairs]
-    return Blinks(
-        yaw_deg, len(truth), _mean(right), area_under_roc(score, closed), best, threshold, _mean(np.array(apart))
-    )
-
-
-def _mean(values: np.ndarray) -> float:
-    return float(values.mean()) if values.size else float("nan")
+    return Blinks(yaw_deg, len(truth), mean(right), area_under_roc(score, closed), best, threshold, mean(apart))
 
 
 def best_threshold(score: np.ndarray, closed: np.ndarray, missed: np.ndarray) -> tuple[float, float]:

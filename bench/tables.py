@@ -201,9 +201,7 @@ def _repeatability(result: Repeatability | None) -> list[str]:
         for name in names
     ]  # fmt: skip
     headers = ("shape", "clips", *(f"{row.who}, {row.people}" for row in result.rows), "truth", "", "")
-    poor = PoorShapes(
-        result.unsteady, result.dead, result.unsteady_below, result.fewest_clips, result.dead_below
-    )  # fmt: skip
+    poor = PoorShapes(result.unsteady, result.dead, result.unsteady_below, result.fewest_clips, result.dead_below)
     return [
         table(("side", "on", "sets", "frames", "of IOD", "shapes r"), cells, about),
         table(

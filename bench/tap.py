@@ -35,7 +35,6 @@ COLUMNS = ("sequence", "pts_ns", "number", "dropped", "faces", "left_ns", *(f"{s
 SOURCE_ID = "bench"
 MOST_FRAMES = 1 << 20
 """Rows kept: five hours at 60 Hz. Memory is taken when it is written to."""
-"""A first run compiles the kernels."""
 
 
 class Tap:

@@ -131,9 +131,7 @@ def _irregular(what: str, scores: Table) -> tuple[float, float]:
     return float(other / jitter - 1), float((late - raw[1]) - (lag - raw[0]))
 
 
-def _against(
-    part: str, what: str, scores: Table
-) -> Against | None:  # fmt: skip
+def _against(part: str, what: str, scores: Table) -> Against | None:
     mine, peer = scores.get((part, OURS, _default(OURS))), scores.get((part, VIDEO, None))
     if not mine or not peer:
         return None
@@ -169,9 +167,9 @@ def _advantages(part: str, scores: Table) -> Iterator[Advantage]:
         of = {name: rows[:, number * people : (number + 1) * people] for name, rows in by_method.items()}
         for most in LAGS_MS:
             limit = most + base
-            ratios = np.array([
-                (_least(of[OURS], d, limit) + NOTHING) / (_least(of[RIVAL], d, limit) + NOTHING) for d in draws
-            ])  # fmt: skip
+            ratios = np.array(
+                [(_least(of[OURS], d, limit) + NOTHING) / (_least(of[RIVAL], d, limit) + NOTHING) for d in draws]
+            )
             low, high = np.nanquantile(ratios[1:], (0.025, 0.975))
             yield Advantage(part, what, most, float(ratios[0]), float(low), float(high))
 

@@ -1,7 +1,7 @@
 """The commands that learn: `facewire distill ...`.
 
-The steps are called in the order in which they stand here. Nothing of `tracker.distill` is imported before a command
-is asked for, and nothing at run time needs it.
+Each is a step of `tracker.distill`, of which nothing is imported before its command is asked for, and nothing at run
+time needs it.
 """
 
 from __future__ import annotations
@@ -221,7 +221,10 @@ def synthesize(data: Path, cache: Path, teacher: Path, count: int) -> None:
 @_cache
 @click.option("--out", type=click.Path(path_type=Path), default=Path("assets"), show_default=True, help="Folder.")
 @click.option("--open", "open_only", is_flag=True, help="The student of train --open.")
-def export(data: Path, cache: Path, out: Path, open_only: bool) -> None:
+@click.option(
+    "--figure", type=click.Path(dir_okay=False, path_type=Path), help="Draw a PNG: deviations promised and seen."
+)
+def export(data: Path, cache: Path, out: Path, open_only: bool, figure: Path | None) -> None:
     """Write what was trained as int8 ONNX, calibrated on the training faces.
 
     A face model that was learned into the cache goes along; all files are put in place, or none.
@@ -233,7 +236,7 @@ def export(data: Path, cache: Path, out: Path, open_only: bool) -> None:
     _need_torch()
     from tracker.distill import export as exporting
 
-    made = exporting.export(cache, _project(data), out, open_only=open_only, progress=click.echo)
+    made = exporting.export(cache, _project(data), out, open_only=open_only, figure=figure, progress=click.echo)
     click.echo(f"wrote {', '.join(map(str, made))}")
 
 
@@ -274,9 +277,7 @@ def evaluate(cache: Path, student: Path | None) -> None:
 @_checkpoint
 @click.option("--out", type=click.Path(path_type=Path), default=Path("personal"), show_default=True, help="Folder.")
 @_minutes(8.0, "How long at most, in all.")
-def personalize(
-    footage: Path, cache: Path, teacher: Path, checkpoint: Path | None, out: Path, minutes: float
-) -> None:  # fmt: skip
+def personalize(footage: Path, cache: Path, teacher: Path, checkpoint: Path | None, out: Path, minutes: float) -> None:
     """Train a student for the face and camera of FOOTAGE.
 
     FOOTAGE is a video, or a folder of videos and images, of one person; its last fifth is kept out of the training and
@@ -292,9 +293,7 @@ def personalize(
     from tracker.distill import personalize as personal
 
     settings = personal.PersonalSettings(minutes=minutes)
-    gain = personal.personalize(
-        footage, teacher, out, settings, start=checkpoint, cache=cache, progress=click.echo
-    )  # fmt: skip
+    gain = personal.personalize(footage, teacher, out, settings, start=checkpoint, cache=cache, progress=click.echo)
     click.echo(str(gain))
     if gain.path is None:
         raise AssetError(
@@ -314,7 +313,7 @@ def personalize(
 @click.option("--muon-learning-rate", type=_RATE, default=5e-3, show_default=True, help="Of all other layers.")
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("--arm", "only", multiple=True, help="Only this one, such as 'all' or 'without guides'; can be repeated.")
-def ablate(data: Path, cache: Path, checkpoint: Path | None, out: Path, only: tuple[str, ...], **flags: float) -> None:
+def ablate(data: Path, cache: Path, checkpoint: Path | None, out: Path, only: tuple[str, ...], **flags: Any) -> None:
     """Train with and without each idea of the recipe.
 
     Every arm starts from the same weights, random ones by default. Arms that OUT holds are kept; a run that was cut
@@ -329,7 +328,7 @@ def ablate(data: Path, cache: Path, checkpoint: Path | None, out: Path, only: tu
     _need_torch()
     from tracker.distill import ablate as ablating
 
-    settings = ablating.AblateSettings(**flags)  # type: ignore[arg-type]
+    settings = ablating.AblateSettings(**flags)
     click.echo(ablating.ablate(cache, _project(data), out, settings, start=checkpoint, only=only, progress=click.echo))
     click.echo(f"wrote {out}")
 

@@ -131,7 +131,7 @@ class Renderer:
 
     def _rasterized(
         self, points: np.ndarray, touching: np.ndarray, size: tuple[int, int], shrink: int, turn: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # fmt: skip
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Triangles, depths and turned normals of the box at (0, 0), at a share of its size."""
         wide, tall = (-(-side // shrink) for side in size)
         triangles, nearest = self._triangles, float(points[:, 2].min())

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tracker.bench import answers
-from tracker.bench.answers import Oracle, precompute, timed_frames
+from tracker.bench.answers import Oracle, timed_frames
 from tracker.bench.peers import Answer
 from tracker.errors import SourceError
 
@@ -78,13 +78,6 @@ def test_a_video_model_forgets_between_files(teacher: Path, faceless_clip: Path)
     oracle(faceless_clip)
     assert len(oracle(faceless_clip).frame) == 29
     assert _Landmarker.opened == 2
-
-
-def test_precompute_counts_and_tells(teacher: Path, faceless_clip: Path, tmp_path: Path) -> None:
-    told: list[tuple[int, int, str]] = []
-    found = precompute([faceless_clip], Oracle(teacher, tmp_path / "c"), lambda *step: told.append(step))
-    assert found == 29
-    assert told == [(1, 1, faceless_clip.name)]
 
 
 def test_what_is_no_video_is_named(tmp_path: Path) -> None:

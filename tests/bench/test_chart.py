@@ -7,10 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-pytest.importorskip("cv2")
-
-from tracker.bench import accuracy, chart  # noqa: E402
-from tracker.bench.groups import Group, GroupSide  # noqa: E402
+from tracker.bench import accuracy, chart
+from tracker.bench.groups import Group, GroupSide
 
 
 def _long(picture: np.ndarray, side: int, row: int) -> int:

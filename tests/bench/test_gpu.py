@@ -16,7 +16,7 @@ pytest.importorskip("onnx")
 from tracker.bench import cases, ends, gates, places, replay, streams  # noqa: E402
 from tracker.bench.cases import cases_of  # noqa: E402
 from tracker.bench.gates import Gate  # noqa: E402
-from tracker.bench.looks import look  # noqa: E402
+from tracker.bench.looks import CLIP, look  # noqa: E402
 from tracker.device.crop import Exported  # noqa: E402
 from tracker.device.face_frame import shared_on  # noqa: E402
 from tracker.device.faces import on_processor  # noqa: E402
@@ -115,7 +115,7 @@ def test_an_operator_is_held_against_numba_on_its_own_cases():
 
 
 def test_decoded_to_received_goes_through_a_real_subscriber():
-    sent = ends.end_to_end(gates.CLIP, on_processor, "cpu", 25, realtime=False)
+    sent = ends.end_to_end(CLIP, on_processor, "cpu", 25, realtime=False)
     assert sent.frames == 25 and sent.lost == 0 and sent.with_faces > 0.9
     assert sent.received.count == 10 and sent.received.p50_ns > 0 and not sent.decoded_on_device
 

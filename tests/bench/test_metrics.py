@@ -32,16 +32,6 @@ def test_the_68_points_are_taken_by_number() -> None:
     assert [points[index, 0] for index in (8, 36, 45, 48, 54)] == [152, 33, 263, 61, 291]
 
 
-@pytest.mark.parametrize(
-    "other,wanted",
-    [((0, 0, 2, 2), 1.0), ((1, 0, 3, 2), 2 / 6), ((1, 1, 3, 3), 1 / 7), ((2, 0, 4, 2), 0.0), ((9, 9, 10, 10), 0.0)],
-)
-def test_iou(other: tuple[float, ...], wanted: float) -> None:
-    box = np.array([0.0, 0, 2, 2])
-    assert metrics.iou(box, np.array(other, float)) == pytest.approx(wanted)
-    assert metrics.iou(np.array(other, float), box) == pytest.approx(wanted)
-
-
 def test_correlation_by_hand() -> None:
     theirs = np.array([[1.0, 1, 1, 5], [3, 2, 2, 5], [2, 3, 3, 5]])
     ours = np.array([[1.0, 3, 0.3, 1], [2, 2, 0.3, 2], [3, 1, 0.3, 3]])
@@ -58,6 +48,12 @@ def test_correlation_of_one_frame_is_unknown() -> None:
 def test_a_shape_moves_above_a_twentieth() -> None:
     # A standard deviation of 0.04 and one of 0.06.
     assert metrics.moving(np.array([[0.0, 0.0], [0.08, 0.12]])).tolist() == [False, True]
+    assert not metrics.moving(np.zeros((0, 2))).any()
+
+
+def test_a_mean_passes_over_what_is_no_number() -> None:
+    assert metrics.mean(np.array([1.0, np.nan, 4.0])) == 2.5
+    assert np.isnan(metrics.mean([])) and np.isnan(metrics.mean(iter([float("nan")])))
 
 
 # Positive pitch, yaw and roll of 3DDFA as rotations about OpenCV's axes, worked out from its three matrices.

@@ -6,7 +6,7 @@ torch = pytest.importorskip("torch", reason="torch is not installed: pip install
 pytest.importorskip("onnx")
 
 from tracker.bench import streams  # noqa: E402
-from tracker.bench.gates import CLIP  # noqa: E402
+from tracker.bench.looks import CLIP  # noqa: E402
 from tracker.device.faces import DeviceFaces  # noqa: E402
 from tracker.errors import SourceError  # noqa: E402
 

@@ -24,7 +24,8 @@ def test_overlap_by_hand():
     a = np.array([0, 0, 2, 2], float)
     assert overlap(a, a) == 1.0
     assert np.isclose(overlap(a, np.array([1, 0, 3, 2], float)), 2 / 6)
-    assert overlap(a, np.array([2, 0, 4, 2], float)) == 0.0
+    assert np.isclose(overlap(np.array([1, 1, 3, 3], float), a), 1 / 7)
+    assert overlap(a, np.array([2, 0, 4, 2], float)) == overlap(a, np.array([9, 9, 10, 10], float)) == 0.0
 
 
 def test_views_cover_every_pixel_of_any_aspect():

@@ -10,7 +10,6 @@ from tracker.detect.detector import Detector  # noqa: E402
 from tracker.distill import export as module  # noqa: E402
 from tracker.distill import train_detector as detector_module  # noqa: E402
 from tracker.distill.corpus import load  # noqa: E402
-from tracker.distill.evaluate import patch_frame  # noqa: E402
 from tracker.distill.export import export  # noqa: E402
 from tracker.distill.scenes import Scenes  # noqa: E402
 from tracker.distill.train import Run, TrainSettings, poses_of, score_std, student_path  # noqa: E402
@@ -20,6 +19,7 @@ from tracker.face.model import FaceModel  # noqa: E402
 from tracker.kernels.backend import choose  # noqa: E402
 from tracker.regress.network import asset_bytes  # noqa: E402
 from tracker.regress.regressor import Regressor  # noqa: E402
+from tracker.source import frame_from_image  # noqa: E402
 
 TINY = DetectorSettings(minutes=60, batch=2)
 
@@ -66,7 +66,7 @@ def test_model_and_networks_are_put_in_place_together(trained, tmp_path, monkeyp
     Regressor(kernels.crop_roi, 1, model.hash, tmp_path / "student.onnx")
     with pytest.raises(AssetError, match="face model"):
         Regressor(kernels.crop_roi, 1, FaceModel.load().hash, tmp_path / "student.onnx")
-    Detector(kernels.crop_luma, 0.5, tmp_path / "detector.onnx")(patch_frame(np.zeros((64, 64, 3), np.uint8)))
+    Detector(kernels.crop_luma, 0.5, tmp_path / "detector.onnx")(frame_from_image(np.zeros((64, 64, 3), np.uint8)))
 
 
 def _full(*_):

@@ -31,9 +31,7 @@ _SUREST = 8.0
 def nudged(roi: Roi) -> tuple[Roi, ...]:
     """The squares to look at besides `roi`."""
     return tuple(
-        Roi(
-            roi.x_px + shift * roi.side_px, roi.y_px - shift * roi.side_px, roi.side_px * factor, roi.roll_rad + turn
-        )  # fmt: skip
+        Roi(roi.x_px + shift * roi.side_px, roi.y_px - shift * roi.side_px, roi.side_px * factor, roi.roll_rad + turn)
         for shift, factor, turn in NUDGES
     )
 

@@ -177,7 +177,7 @@ def rendered_aside(corpus: Corpus) -> np.ndarray:
 
 def _train(
     arm: Arm, ground: Ground, settings: AblateSettings, checkpoint: Path, progress: Callable[[str], None]
-) -> Finished:  # fmt: skip
+) -> Finished:
     """One arm to its end. Its clock counts steps as seconds, so that a slow machine trains as a fast one does."""
     recipe = TrainSettings(
         minutes=settings.steps / 60, batch=settings.batch, learning_rate=settings.learning_rate,

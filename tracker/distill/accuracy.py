@@ -14,10 +14,10 @@ import torch
 
 from tracker.detect.roi import Roi
 from tracker.distill.corpus import KINDS, Corpus
-from tracker.distill.evaluate import true_roi
+from tracker.distill.evaluate import MOVES, true_roi
 from tracker.distill.export import crop_of
 from tracker.distill.guided import guided
-from tracker.distill.lessons import SPARSE, Poses, carry
+from tracker.distill.lessons import SPARSE, Poses, carry, look_at_points
 from tracker.distill.student import Decoder, Student, rotation_from_6d
 from tracker.face import topology
 from tracker.face.expression import ARKIT_INDEX
@@ -26,7 +26,6 @@ from tracker.regress.outputs import CROP_PX, SLICES
 
 NARROWEST_PX = 12.0
 """An inter-ocular distance counts as at least this in a crop: it vanishes in profile."""
-MOVES = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +67,7 @@ def accuracy(net: Student, corpus: Corpus, poses: Poses, model: FaceModel, limit
     return rows
 
 
-def _accuracy(
-    net: Student, corpus: Corpus, poses: Poses, model: FaceModel, rows: np.ndarray, kind: str
-) -> Accuracy:  # fmt: skip
+def _accuracy(net: Student, corpus: Corpus, poses: Poses, model: FaceModel, rows: np.ndarray, kind: str) -> Accuracy:
     rng, crops, truths, turns = np.random.default_rng(0), [], [], []
     for index in rows.tolist():
         roi = true_roi(poses, index, rng)
@@ -115,10 +112,9 @@ def turned(net: Student, faces: list[tuple[np.ndarray, np.ndarray]], model: Face
         return Turned(0, float("nan"))
     crops, seen = [], []
     for image, points in faces:
-        low, high = np.nanmin(points, 0), np.nanmax(points, 0)
-        side = float((high - low).max()) * 1.62
-        x, y = ((low + high) / 2 + [0, 0.03 * side]).tolist()
-        roi = Roi(x, y, side, 0.0)
+        look = look_at_points(points)
+        x, y = look.centre.tolist()
+        roi = Roi(x, y, look.side, look.roll)
         warp = _crop_from_px(roi)
         crops.append(crop_of(image, roi)[0])
         seen.append(points @ warp[:, :2].T + warp[:, 2])

@@ -188,9 +188,7 @@ def _rings(contour_mm: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.stack(rings), lowness
 
 
-def _strip(
-    landmarks: np.ndarray, pixels: np.ndarray, lowness: np.ndarray, scale: float, frame: Frame
-) -> np.ndarray:  # fmt: skip
+def _strip(landmarks: np.ndarray, pixels: np.ndarray, lowness: np.ndarray, scale: float, frame: Frame) -> np.ndarray:
     """float64 [RINGS * M, 2]: each column of rings takes its colours along a line outwards, as far as it was seen."""
     rim = landmarks[frame.contour, :2].astype(np.float64)
     outwards = rim - landmarks[:, :2].mean(0)

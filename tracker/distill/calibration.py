@@ -16,7 +16,7 @@ import torch
 from scipy.special import erf
 
 from tracker.distill.corpus import Corpus
-from tracker.distill.evaluate import true_roi
+from tracker.distill.evaluate import MOVES, true_roi
 from tracker.distill.guided import guided
 from tracker.distill.lessons import Poses, carry
 from tracker.distill.losses import MAX_LOG_STD, MIN_LOG_STD, region_of_vertices
@@ -32,8 +32,6 @@ LAWS: tuple[Law, ...] = ("laplace", "normal", "rayleigh")
 LEVELS = np.arange(1, 20) / 20
 """Nominal coverages."""
 FACTORS = np.exp(np.linspace(np.log(0.1), np.log(10), 161))
-MOVES = 0.05
-"""Shapes whose teacher score spreads less than this over the faces are left out: what never moves is never wrong."""
 
 _CENTRE = SLICES["centre_log_std"].start
 BLOCKS: dict[str, slice] = {

@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 
 from tracker.distill import head
+from tracker.distill.head import smoothstep
 from tracker.distill.ict import Ict
 from tracker.distill.raster import Canvas, Mesh
 from tracker.face.camera import Camera
@@ -46,21 +47,15 @@ class Complexion:
     """0..1: how oily."""
 
 
-def smoothstep(x: np.ndarray) -> np.ndarray:
-    """0 below 0, 1 above 1, smooth between."""
-    x = np.clip(x, 0, 1)
-    return x * x * (3 - 2 * x)
-
-
-def hairline_share(points_mm: np.ndarray, raised_deg: float = 0.0) -> np.ndarray:
+def hairline_share(points_mm: np.ndarray) -> np.ndarray:
     """How far [...] points [..., 3] of a head lie behind the hairline, in degrees about the skull's middle; negative
-    on the face. `raised_deg` moves the line up and back."""
+    on the face."""
     away = points_mm - head.SKULL_CENTRE_MM
     across = np.hypot(away[..., 0], away[..., 1])
     polar = np.degrees(np.arctan2(across, -away[..., 2]))
     down = np.degrees(np.arctan2(np.abs(away[..., 0]), -away[..., 1]))
     line = np.interp(down, [0, 22, 42, 60, 75, 88, 100, 112, 130, 180], [52, 52, 56, 66, 76, 92, 108, 122, 132, 130])
-    return polar - line - raised_deg * np.clip((100 - down) / 60, 0, 1)
+    return polar - line
 
 
 class Painter:
@@ -89,8 +84,6 @@ class Painter:
         self._cheek = np.exp(-(((side - 42) / 17) ** 2 + ((y - 36) / 14) ** 2)) * front
         self._nose = np.exp(-((side / 14) ** 2 + ((y - 34) / 12) ** 2)) * front
         self._under_eye = np.exp(-(((side - eye[0]) / 15) ** 2 + ((y - eye[1] - 14) / 5) ** 2)) * front
-        mouth = marks[48:60].mean(0)
-        self._lip_line = np.abs(y - mouth[1])
         line = np.interp(side, [0, 28, 45, 62, 75], [50, 56, 58, 40, 5])
         jaw = (
             smoothstep((y - line) / 8) * smoothstep((128 - y + 0.4 * (z + 20)) / 14) * smoothstep((48 - z) / 16) * face

@@ -71,9 +71,7 @@ class Points:
         return points
 
 
-def points_of(
-    cache: Path, studio: Studio, teacher_path: Path, progress: Callable[[str], None] = print
-) -> Points:  # fmt: skip
+def points_of(cache: Path, studio: Studio, teacher_path: Path, progress: Callable[[str], None] = print) -> Points:
     """The points kept in `cache`, or computed into it. Raises AssetError where the teacher finds no rendered face,
     OutputError where the cache cannot be written."""
     path = cache / FILE

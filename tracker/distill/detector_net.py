@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from tracker.distill.student import Block, _down
+from tracker.distill.student import Block, down
 
 CHANNELS = 6
 """Per cell: logit; x, y of the head's centre from the cell's, in cells; log side in views; sine, cosine of roll."""
@@ -20,9 +20,9 @@ class DetectorNet(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.eighth = nn.Sequential(_down(1, 16, 4), _down(16, 32, 2), Block(32))
-        self.sixteenth = nn.Sequential(_down(32, 64, 2), Block(64))
-        self.thirtysecond = nn.Sequential(_down(64, 96, 2), Block(96), Block(96))
+        self.eighth = nn.Sequential(down(1, 16, 4), down(16, 32, 2), Block(32))
+        self.sixteenth = nn.Sequential(down(32, 64, 2), Block(64))
+        self.thirtysecond = nn.Sequential(down(64, 96, 2), Block(96), Block(96))
         self.up = nn.ModuleList([nn.Conv2d(96, 64, 1), nn.Conv2d(64, 32, 1)])
         self.mix = nn.ModuleList([Block(64), Block(32)])
         self.head = nn.Sequential(nn.Conv2d(32, 48, 3, padding=1), nn.ReLU(), nn.Conv2d(48, CHANNELS, 1))

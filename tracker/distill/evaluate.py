@@ -7,23 +7,23 @@ the teacher: landmarks, scores, and whether the predicted standard deviations ar
 from __future__ import annotations
 
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 
 from tracker.detect.roi import Roi
-from tracker.distill import augment
 from tracker.distill.corpus import KINDS, Corpus
 from tracker.distill.lessons import Poses
 from tracker.face import topology
 from tracker.face.model import FaceModel
 from tracker.kernels.backend import choose
 from tracker.refine.fit import Refiner
-from tracker.regress.outputs import ROI_SIDE_MM
 from tracker.regress.regressor import Regressor
 from tracker.smooth.estimate import Estimator
-from tracker.source.frame import Frame
+from tracker.source import frame_from_image
+
+MOVES = 0.05
+"""A shape whose score, by the teacher, spreads less over the faces is left out: what never moves is never wrong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Held:
     landmarks_percent: float
     """Mean 2D distance to the teacher over the inter-ocular distance."""
     correlation: float
-    """Mean over shapes that move (teacher's spread above 0.05) of Pearson's r over all faces; NaN where none does."""
+    """Mean over shapes that move (see `MOVES`) of Pearson's r over all faces; NaN where none does."""
     presence: float
     """Share of faces with a presence above one half."""
     expression_coverage: float
@@ -43,25 +43,16 @@ class Held:
     shape moves."""
 
 
-def patch_frame(patch: np.ndarray) -> Frame:
-    """A labelled patch as an RGB frame."""
-    return Frame((patch,), "rgb24", 8, "bt601", True, None, Fraction(1, 1), 0, 0, 0)
-
-
-def true_roi(poses: Poses, index: int, rng: np.random.Generator | None) -> Roi:
+def true_roi(poses: Poses, index: int, rng: np.random.Generator) -> Roi:
     """The square around a labelled head, jittered as a tracked one would be."""
-    turn = poses.rotation[index]
-    roll = float(np.arctan2(turn[1, 0] - turn[0, 1], turn[0, 0] + turn[1, 1]))
-    look = augment.Look(poses.centre[index], float(poses.scale[index]) * ROI_SIDE_MM, roll)
-    if rng is not None:
-        shift = rng.normal(0, 0.02, 2) * look.side
-        look = augment.Look(look.centre + shift, look.side * float(np.exp(rng.normal(0, 0.04))), roll)
-    return Roi(float(look.centre[0]), float(look.centre[1]), look.side, look.roll)
+    look = poses.look(index)
+    x, y = (look.centre + rng.normal(0, 0.02, 2) * look.side).tolist()
+    return Roi(x, y, look.side * float(np.exp(rng.normal(0, 0.04))), look.roll)
 
 
 def evaluate(
     corpus: Corpus, poses: Poses, limit: int = 600, student: str | Path | None = None, model: FaceModel | None = None
-) -> list[Held]:  # fmt: skip
+) -> list[Held]:
     """One row per kind of data with held-out people in it; of the shipped student and face model by default."""
     model, kernels = model or FaceModel.load(), choose()
     regressor = Regressor(kernels.crop_roi, 1, model.hash, student)
@@ -76,7 +67,7 @@ def evaluate(
         rng = np.random.default_rng(0)
         errors, scores, stds, presence = [], [], [], []
         for index in chosen.tolist():
-            (guess,) = regressor(patch_frame(corpus.patches[index]), [true_roi(poses, index, rng)])
+            (guess,) = regressor(frame_from_image(corpus.patches[index]), [true_roi(poses, index, rng)])
             fit = refiner(guess, 0)
             points = estimator.landmarks(fit.identity, fit.expression, fit.rotation, fit.center_px, fit.scale_px_per_mm)
             truth = corpus.landmarks[index]
@@ -86,13 +77,13 @@ def evaluate(
             stds.append(fit.expression_std.copy())
             presence.append(fit.presence > 0.5)
         ours, theirs = np.array(scores), corpus.scores[chosen]
-        moving = theirs.std(0) > 0.05
+        moving = theirs.std(0) > MOVES
         # What ours never moves follows nothing; where no shape moves, as in a single face, nothing can be said.
         r = [np.corrcoef(ours[:, k], theirs[:, k])[0, 1] for k in np.flatnonzero(moving & (ours.std(0) > 0))]
         within = (np.abs(ours - theirs) < np.array(stds))[:, moving]
-        rows.append(Held(
-            kind, len(chosen), float(np.mean(errors)) * 100, _mean(r), float(np.mean(presence)), _mean(within)
-        ))  # fmt: skip
+        rows.append(
+            Held(kind, len(chosen), float(np.mean(errors)) * 100, _mean(r), float(np.mean(presence)), _mean(within))
+        )
     return rows
 
 

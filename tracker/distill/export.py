@@ -23,6 +23,7 @@ from tracker.distill.calibration import Reliability, calibrated
 from tracker.distill.corpus import Corpus, load
 from tracker.distill.evaluate import true_roi
 from tracker.distill.lessons import Poses, sparse_faces
+from tracker.distill.reliability import draw
 from tracker.distill.scenes import VIEW_PX, Scenes
 from tracker.distill.student import Student
 from tracker.distill.train import averaged, poses_of, student_path
@@ -33,8 +34,7 @@ from tracker.face.model import FaceModel
 from tracker.regress.outputs import CROP_PX
 
 OPSET = 17
-VERSION = "2.2"
-"""Of the student."""
+VERSION, DETECTOR_VERSION = "2.2", "1.0"
 CALIBRATION = 400
 """Crops that set the ranges of the int8 activations."""
 VIEWS = 240
@@ -43,13 +43,16 @@ DETECTOR = "detector.pt"
 
 
 def export(
-    cache: Path, data: Path, out: Path, *, open_only: bool = False, progress: Callable[[str], None] = print
+    cache: Path, data: Path, out: Path, *, open_only: bool = False, figure: Path | None = None,
+    progress: Callable[[str], None] = print,
 ) -> list[Path]:  # fmt: skip
     """Write what was trained in `cache` into the folder `out`; returns the files.
 
     With a student trained through a face model of the cache that model goes along; with `open_only` it is the student
-    of openly licensed rows, and no detector, which has seen them all. Raises SourceError without a corpus, AssetError
-    for checkpoints that are missing, damaged or of another face model, OutputError; `out` is then as it was.
+    of openly licensed rows, and no detector, which has seen them all. `figure` is a PNG to draw of how far the
+    student's standard deviations can be believed. Raises SourceError without a corpus, AssetError for checkpoints that
+    are missing, damaged or of another face model, SettingsError for a figure that cannot be written, OutputError;
+    `out` is then as it was.
     """
     corpus = load(cache, open_only=open_only, in_memory=False)
     student, detector = student_path(cache, open_only), cache / DETECTOR
@@ -60,7 +63,10 @@ def export(
     poses = poses_of(cache, corpus, model)
     with together(out) as folder:
         if student.is_file():
-            for row in export_student(student, corpus, poses, folder / "student.onnx", model):
+            rows = export_student(student, corpus, poses, folder / "student.onnx", model)
+            if figure is not None:
+                draw(rows, figure)
+            for row in rows:
                 progress(
                     f"standard deviations, {row.block:10} {row.law:8} times {row.factor:.2f}, calibration error "
                     f"{row.before:.1%}, then {row.after:.1%}"
@@ -130,9 +136,7 @@ def quantise(path: Path, out: Path, calibration: Iterable[np.ndarray], keep_floa
     onnx.save(graph, str(out))
 
 
-def export_student(
-    checkpoint: Path, corpus: Corpus, poses: Poses, out: Path, model: FaceModel, version: str = VERSION
-) -> list[Reliability]:  # fmt: skip
+def export_student(checkpoint: Path, corpus: Corpus, poses: Poses, out: Path, model: FaceModel) -> list[Reliability]:
     """The averaged student of a checkpoint, its standard deviations set right on the people kept aside, int8,
     stamped with the face model. Returns what the setting right is worth, by block; nothing where nobody is kept aside.
     """
@@ -140,7 +144,7 @@ def export_student(
     rows: list[Reliability] = []
     if corpus.validation.any():
         net, rows = calibrated(net, corpus, poses, model)
-    write_student(net, calibration_crops(corpus, poses), out, version, model)
+    write_student(net, calibration_crops(corpus, poses), out, VERSION, model)
     return rows
 
 
@@ -153,7 +157,7 @@ def calibration_crops(corpus: Corpus, poses: Poses) -> Iterator[np.ndarray]:
 
 def write_student(
     net: Student, crops: Iterable[np.ndarray], out: Path, version: str, model: FaceModel | None = None
-) -> None:  # fmt: skip
+) -> None:
     """A student, int8, calibrated on `crops`, stamped with the face model, by default the shipped one; whole or not at
     all."""
     stamps = {"version": version, "face_model": (model or FaceModel.load()).hash.hex()}
@@ -164,12 +168,12 @@ def write_student(
         quantise(exact, part, crops)
 
 
-def export_detector(checkpoint: Path, views: np.ndarray, out: Path, version: str = "1.0") -> None:
+def export_detector(checkpoint: Path, views: np.ndarray, out: Path) -> None:
     """The detector, int8 but for its last layers, calibrated on composed `views` uint8 [N, 256, 256]."""
     net = averaged_detector(checkpoint)
     with whole(out) as part, tempfile.TemporaryDirectory(dir=out.parent) as folder:
         exact = Path(folder) / "detector.onnx"
-        to_onnx(net, torch.zeros(1, 1, VIEW_PX, VIEW_PX), exact, {"version": version})
+        to_onnx(net, torch.zeros(1, 1, VIEW_PX, VIEW_PX), exact, {"version": DETECTOR_VERSION})
         inputs = (view[None, None].astype(np.float32) for view in views)
         quantise(exact, part, inputs, keep_float=("/head/head.0/Conv", "/head/head.2/Conv"))
 

@@ -6,6 +6,8 @@ textures. All of it is drawn by formula; nothing is learned or looked up. It doe
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from tracker.distill.raster import Mesh
@@ -35,15 +37,14 @@ def grid_triangles(rows: int, columns: int, closed: bool) -> np.ndarray:
     return np.concatenate([np.stack([a, b, c], -1), np.stack([b, d, c], -1)]).reshape(-1, 3).astype(np.int32)
 
 
-def flat(
-    vertices: np.ndarray, triangles: np.ndarray, rgb: np.ndarray | tuple[float, float, float], **how: object
-) -> Mesh:
+def flat(vertices: np.ndarray, triangles: np.ndarray, rgb: np.ndarray | tuple[float, float, float], **how: Any) -> Mesh:
     """A mesh of one colour, or one colour a vertex."""
     tint = np.broadcast_to(np.asarray(rgb, np.float64) / 255, (len(vertices), 3))
-    return Mesh(vertices, triangles, np.zeros((len(vertices), 2)), WHITE, tint, **how)  # type: ignore[arg-type]
+    return Mesh(vertices, triangles, np.zeros((len(vertices), 2)), WHITE, tint, **how)
 
 
-def _smoothstep(x: np.ndarray) -> np.ndarray:
+def smoothstep(x: np.ndarray) -> np.ndarray:
+    """0 below 0, 1 above 1, smooth between."""
     x = np.clip(x, 0, 1)
     return x * x * (3 - 2 * x)
 
@@ -70,7 +71,7 @@ def skirt(face_mm: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     polar, turn = np.arccos(-edge[:, 2] / start_mm), np.arctan2(edge[:, 1], edge[:, 0])
     along = (np.arange(1, SKIRT_RINGS + 1) / SKIRT_RINGS) ** 1.3
     direction = _around(polar + (np.pi - polar) * along[:, None], np.broadcast_to(turn, (SKIRT_RINGS, len(OVAL))))
-    blend = _smoothstep(along[:, None] / 0.4)
+    blend = smoothstep(along[:, None] / 0.4)
     radius = start_mm * (1 - blend) + _skull_radius_mm(direction) * blend
     return (direction * radius[..., None] + SKULL_CENTRE_MM).reshape(-1, 3), along
 
@@ -89,11 +90,11 @@ def hair() -> Mesh:
     step = np.linspace(0, 1, rows)[:, None]
     polar = hairline + (np.pi - hairline) * step
     direction = _around(polar, np.broadcast_to(turn, polar.shape))
-    grown = np.sqrt(_smoothstep((polar - hairline) / np.radians(30)))
+    grown = np.sqrt(smoothstep((polar - hairline) / np.radians(30)))
     lift_mm = -0.5 + (9.0 + 13.0 * np.clip(-direction[..., 1], 0, 1)) * (1 + 0.05 * noise) * grown
     vertices = direction * (_skull_radius_mm(direction) + lift_mm)[..., None] + SKULL_CENTRE_MM
     uv = np.stack([np.broadcast_to(np.linspace(0, 1, columns), polar.shape), np.broadcast_to(step, polar.shape)], -1)
-    shade = 0.75 + 0.25 * _smoothstep(step * 4) * np.ones_like(polar)
+    shade = 0.75 + 0.25 * smoothstep(step * 4) * np.ones_like(polar)
     tint = np.repeat(shade.reshape(-1, 1), 3, 1)
     return Mesh(vertices.reshape(-1, 3), grid_triangles(rows, columns, True), uv.reshape(-1, 2), _strands(), tint)
 
@@ -137,8 +138,8 @@ def body() -> tuple[Mesh, Mesh, np.ndarray]:
     deep = np.interp(height, [60, 125, 170, 230], [50, 52, 58, 75])
     neck = np.stack([wide * np.cos(turn), height + 0 * turn, 72 + 0.05 * height + deep * np.sin(turn)], -1)
     neck = neck.reshape(-1, 3)
-    under_chin = 0.62 + 0.38 * _smoothstep((neck[:, 1] - 95) / 75)
-    follows = 1 - _smoothstep((neck[:, 1] - 70) / 110)
+    under_chin = 0.62 + 0.38 * smoothstep((neck[:, 1] - 95) / 75)
+    follows = 1 - smoothstep((neck[:, 1] - 70) / 110)
     height = np.concatenate([np.linspace(154, 236, 24), np.linspace(246, 500, 8)])[:, None]
     wide = np.interp(height, [154, 166, 181, 201, 226, 266, 500], [64, 78, 128, 172, 198, 212, 218])
     deep = np.interp(height, [154, 181, 226, 500], [62, 74, 92, 110])
@@ -162,7 +163,7 @@ def eye(face_mm: np.ndarray, ring: tuple[int, ...], iris: tuple[int, ...]) -> Me
     triangles = np.array([[k, (k + 1) % n, n] for k in range(n)], np.int32)
     uv = (vertices[:, :2] - face_mm[iris[0], :2]) / EYE_SPAN_MM + 0.5
     height = (vertices[:, 1] - rim[:, 1].min()) / max(float(np.ptp(rim[:, 1])), 2.0)
-    tint = np.repeat((0.62 + 0.36 * _smoothstep(height * 1.6))[:, None], 3, 1)
+    tint = np.repeat((0.62 + 0.36 * smoothstep(height * 1.6))[:, None], 3, 1)
     return Mesh(vertices, triangles, uv, _EYE, tint, lit=False)
 
 
@@ -173,10 +174,10 @@ def eye_texture(iris_rgb: tuple[float, float, float] = _IRIS_RGB, pupil_mm: floa
     white = np.array([226.0, 218.0, 212.0]) - np.clip(radius - 7, 0, 14)[..., None] * [2.6, 4.2, 4.4]
     fibre = 1 + 0.16 * np.sin(angle * 41 + 3 * np.sin(angle * 7)) + 0.18 * np.cos(angle - np.pi / 2)
     iris = np.array(iris_rgb) * (fibre * (1.25 - 0.07 * radius))[..., None]
-    rim = _smoothstep((radius - 4.4) / 1.4)[..., None]
+    rim = smoothstep((radius - 4.4) / 1.4)[..., None]
     iris = iris * (1 - 0.65 * rim)
-    out = white + (iris - white) * _smoothstep((6.2 - radius) / 0.7)[..., None]
-    out = out * (1 - 0.94 * _smoothstep((pupil_mm - radius) / 0.5)[..., None])
+    out = white + (iris - white) * smoothstep((6.2 - radius) / 0.7)[..., None]
+    out = out * (1 - 0.94 * smoothstep((pupil_mm - radius) / 0.5)[..., None])
     glint = np.exp(-((((x + 1.9) ** 2 + (y + 2.1) ** 2) / 0.9) ** 2))[..., None]
     return np.clip(out + (250 - out) * glint, 0, 255).astype(np.float32)
 
@@ -190,7 +191,7 @@ def mouth(face_mm: np.ndarray, rest_mm: np.ndarray) -> list[Mesh]:
     vertices = np.concatenate([rim, rim.mean(0, keepdims=True)])
     n = len(rim)
     triangles = np.array([[k, (k + 1) % n, n] for k in range(n)], np.int32)
-    low = _smoothstep((vertices[:, 1] - rim[:, 1].min()) / max(float(np.ptp(rim[:, 1])), 6.0))
+    low = smoothstep((vertices[:, 1] - rim[:, 1].min()) / max(float(np.ptp(rim[:, 1])), 6.0))
     dark = np.array([34.0, 14.0, 14.0]) + low[:, None] * [70.0, 26.0, 26.0]
     jaw_mm = np.clip(face_mm[17, 1] - rest_mm[17, 1], 0, 40)
     return [

@@ -20,8 +20,6 @@ from tracker.face.expression import ARKIT_INDEX, ARKIT_NAMES, ICT_NAMES
 
 LOOK_DEG = {"In": 32.0, "Out": 32.0, "Up": 24.0, "Down": 28.0}
 """How far an eyeball turns at coefficient 1. ARKit gives no angle; this is about as far as people look."""
-EYEBALL_MM = 15.4
-"""Of the mesh, wider than a human one; the lids are made for it."""
 PARTS = ("M_Face", "M_BackHead", "M_GumsTongue", "M_Teeth", "M_ScleraLeft", "M_ScleraRight", "M_EyeLashes")
 """The overlays (M_EyeBlend, M_EyeOcclusion, M_LacrimalFluid) are transparent in truth, and the iris lies behind the
 front of the sclera, where nothing would see it."""

@@ -46,6 +46,12 @@ class Poses:
     tolerant: np.ndarray
     """float16 [N, 478, 2]: the landmarks as identity and expression of the face model can show them, patch pixels."""
 
+    def look(self, index: int) -> Look:
+        """The true square of a labelled head in its patch."""
+        x = self.rotation[index]
+        roll = float(np.arctan2(x[1, 0] - x[0, 1], x[0, 0] + x[1, 1]))
+        return Look(self.centre[index], float(self.scale[index]) * ROI_SIDE_MM, roll)
+
 
 TOLERANT_IDENTITIES = 16
 
@@ -172,15 +178,9 @@ class Lessons:
             return draw(), draw()
         return self._face(int(a)), self._face(int(b))
 
-    def look(self, index: int) -> Look:
-        """The true square of a labelled face in its patch."""
-        x = self.poses.rotation[index]
-        roll = float(np.arctan2(x[1, 0] - x[0, 1], x[0, 0] + x[1, 1]))
-        return Look(self.poses.centre[index], float(self.poses.scale[index]) * ROI_SIDE_MM, roll)
-
     def _face(self, index: int) -> tuple:
         patch = self.corpus.patches[index]
-        warp = augment.jitter(self.look(index), self.rng).crop_from_patch()
+        warp = augment.jitter(self.poses.look(index), self.rng).crop_from_patch()
         crop = augment.damage(augment.cut(patch, warp, self.rng), self.rng, self._other())
         landmarks = carry(self.corpus.landmarks[index], warp)
         turn = warp[:, :2] / np.sqrt(abs(np.linalg.det(warp[:, :2])))
@@ -206,9 +206,7 @@ class Lessons:
 
     def _sparse(self) -> tuple:
         image, points = self.sparse[self.rng.integers(len(self.sparse))]
-        low, high = np.nanmin(points, 0), np.nanmax(points, 0)
-        side = float((high - low).max()) * 1.62
-        warp = augment.jitter(Look((low + high) / 2 + [0, 0.03 * side], side, 0.0), self.rng).crop_from_patch()
+        warp = augment.jitter(look_at_points(points), self.rng).crop_from_patch()
         crop = augment.damage(augment.cut(image, warp, self.rng), self.rng, self._other())
         landmarks, weight = np.zeros((478, 3), np.float32), np.zeros(478, np.float32)
         for point, vertex in SPARSE:
@@ -247,7 +245,7 @@ class Lessons:
         """A head whose face is covered, mostly framed as a face would be: hair and shoulders make no face."""
         rows = self.stills if self.rng.random() < 0.7 else self.aflw
         index = int(self.rng.choice(rows if len(rows) else self.rows))
-        look = self.look(index)
+        look = self.poses.look(index)
         half = look.side * self.rng.uniform(0.33, 0.5)
         box = np.concatenate([look.centre - half, look.centre + half])
         erased = augment.erase_face(self.corpus.patches[index], box, self.rng)
@@ -283,6 +281,13 @@ def _unscored(crop: np.ndarray, landmarks: np.ndarray, weight: np.ndarray, prese
         crop, landmarks, landmarks[:, :2], weight, nothing, zero, np.eye(3, dtype=np.float32), zero,
         np.float32(presence), np.int64(-1),
     )  # fmt: skip
+
+
+def look_at_points(points: np.ndarray) -> Look:
+    """About the square of a head of which people set points [21, 2], NaN where hidden."""
+    low, high = np.nanmin(points, 0), np.nanmax(points, 0)
+    side = float((high - low).max()) * 1.62
+    return Look((low + high) / 2 + [0, 0.03 * side], side, 0.0)
 
 
 def carry(landmarks: np.ndarray, warp: np.ndarray) -> np.ndarray:

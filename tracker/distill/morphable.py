@@ -146,7 +146,7 @@ def learn(
     weight = 1 / np.sqrt(np.bincount(person, minlength=people)[person])
     weight /= weight.mean()
     mean = landmarks[0] - landmarks[0].mean(0)
-    mean /= np.linalg.norm(mean[list(topology.OUTER_EYE_CORNERS)[0]] - mean[list(topology.OUTER_EYE_CORNERS)[1]])
+    mean /= np.linalg.norm(np.subtract(*mean[list(topology.OUTER_EYE_CORNERS)]))
     for _ in range(3):
         mean = np.average(align(landmarks, mean), axis=0, weights=weight)
     mirror = mirror_pairs(mean)

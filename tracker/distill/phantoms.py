@@ -34,6 +34,8 @@ from tracker.source.frame import Frame
 
 SQUARE_PX = 160
 """The square that was looked at is the patch's middle, so wide."""
+PROPOSED_FROM = 0.04
+"""The detector's score from which it is asked what the student makes of a proposal."""
 FALLEN_FOR = 0.2
 """The student's presence from which a random square is kept."""
 EASY_SHARE = 0.1
@@ -69,11 +71,11 @@ class Bare:
 class Eye:
     """The shipped detector, at a low threshold, and the student behind it."""
 
-    def __init__(self, detector: Path | None = None, student: Path | None = None, threshold: float = 0.04) -> None:
+    def __init__(self) -> None:
         """Raises AssetError for networks that do not fit."""
         kernels, model = choose(), FaceModel.load()
-        self.propose = Detector(kernels.crop_luma, threshold, detector)
-        self.regress = Regressor(kernels.crop_roi, 1, model.hash, student)
+        self.propose = Detector(kernels.crop_luma, PROPOSED_FROM)
+        self.regress = Regressor(kernels.crop_roi, 1, model.hash)
         self.refine = Refiner(1, model)
 
     def settle(self, frame: Frame, roi: Roi) -> tuple[Roi, float]:

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from tracker.distill import head, lamps, wear
-from tracker.distill.complexion import Complexion, Painter, hairline_share, smoothstep
+from tracker.distill.complexion import Complexion, Painter, hairline_share
+from tracker.distill.head import smoothstep
 from tracker.distill.ict import EYES, Ict
 from tracker.distill.lamps import Lamps
 from tracker.distill.raster import Canvas, Mesh, wound_normals

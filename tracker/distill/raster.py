@@ -155,9 +155,7 @@ def nearest_under(xy: Any, z: Any, triangles: Any, points: Any) -> Any:
 
 
 @njit(cache=False, fastmath=True)
-def _paint(
-    colour: Any, depth: Any, rows: Any, triangles: Any, texture: Any, push: Any, outside_only: bool
-) -> None:  # fmt: skip
+def _paint(colour: Any, depth: Any, rows: Any, triangles: Any, texture: Any, push: Any, outside_only: bool) -> None:
     """`rows` float32 [V, 11]: x, y in canvas pixels, z, u, v, tint r, g, b, gloss r, g, b."""
     height, width = depth.shape
     tall, wide = texture.shape[0] - 1, texture.shape[1] - 1

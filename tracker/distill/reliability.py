@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from tracker.clients import ink
+from tracker.clients.preview import write_png
 from tracker.distill.calibration import LEVELS, Reliability
-from tracker.errors import SettingsError
 
 SIDE_PX, GAP_PX, COLUMNS = 220, 44, 4
 _PAPER, _FRAME, _GRID, _WORDS = (255, 255, 255), (120, 120, 120), (225, 225, 225), (40, 40, 40)
@@ -20,7 +19,8 @@ _BEFORE, _AFTER = (206, 92, 60), (36, 106, 178)
 
 
 def draw(rows: list[Reliability], path: Path) -> None:
-    """Write a PNG: nominal coverage to the right, observed upwards; above the diagonal the network is too timid."""
+    """Write a PNG: nominal coverage to the right, observed upwards; above the diagonal the network is too timid.
+    Raises SettingsError."""
     tall = -(-len(rows) // COLUMNS)
     cell = SIDE_PX + GAP_PX
     picture = np.full((tall * (cell + 24) + GAP_PX, COLUMNS * cell + GAP_PX, 3), _PAPER, np.uint8)
@@ -31,8 +31,7 @@ def draw(rows: list[Reliability], path: Path) -> None:
     for n, row in enumerate(rows):
         left = GAP_PX // 2 + n % COLUMNS * cell
         _panel(picture, row, left, GAP_PX + 16 + n // COLUMNS * (cell + 24))
-    if not cv2.imwrite(str(path), picture[:, :, ::-1]):
-        raise SettingsError(f"cannot write {path}; give a .png in a folder that exists")
+    write_png(picture, path)
 
 
 def _panel(picture: np.ndarray, row: Reliability, left: int, top: int) -> None:

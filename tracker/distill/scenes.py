@@ -11,15 +11,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from tracker.detect.detector import CELL_PX, CELLS, VIEW_PX
 from tracker.distill import augment
+from tracker.distill.augment import Look
 from tracker.distill.corpus import Corpus
-from tracker.distill.lessons import Poses, background_patches
+from tracker.distill.lessons import Poses, background_patches, look_at_points
 from tracker.distill.phantoms import SQUARE_PX, load_phantoms
-from tracker.regress.outputs import ROI_SIDE_MM
 
-VIEW_PX = 256
-CELL_PX = 8
-CELLS = VIEW_PX // CELL_PX
 SMALLEST_FACE_PX, LARGEST_FACE_PX = 11.0, 235.0
 FACE_OF_SIDE = 0.71
 # Of the faceless pieces put into a view, how many are phantoms where some have been mined.
@@ -78,23 +76,22 @@ class Scenes:
         picture = self.backgrounds[self.rng.integers(len(self.backgrounds))]
         return picture if self.rng.random() < 0.5 else np.ascontiguousarray(picture[:, ::-1])
 
-    def _pick(self) -> tuple[np.ndarray, np.ndarray, float, float]:
-        """A patch with its head's centre, side and roll, in patch pixels."""
+    def _pick(self) -> tuple[np.ndarray, Look]:
+        """A patch and the square of its head."""
         rng = self.rng
         if rng.random() < 0.12 and self.profiles:
-            image, points = self.profiles[rng.integers(len(self.profiles))]
-            low, high = np.nanmin(points, 0), np.nanmax(points, 0)
-            side = float((high - low).max()) * 1.62
-            return image, (low + high) / 2 + [0, 0.03 * side], side, 0.0
-        index = int(rng.choice(self.train, p=self.share))
-        turn = self.poses.rotation[index]
-        roll = float(np.arctan2(turn[1, 0] - turn[0, 1], turn[0, 0] + turn[1, 1]))
-        return self.corpus.patches[index], self.poses.centre[index], float(self.poses.scale[index]) * ROI_SIDE_MM, roll
+            patch, points = self.profiles[rng.integers(len(self.profiles))]
+            look = look_at_points(points)
+        else:
+            index = int(rng.choice(self.train, p=self.share))
+            patch, look = self.corpus.patches[index], self.poses.look(index)
+        return patch, look
 
     def _place(self, scene: np.ndarray, truth: np.ndarray, free: np.ndarray, face_px: float) -> None:
         """Paste one patch so that its face is `face_px` tall, where nothing stands yet."""
         rng = self.rng
-        patch, centre, side, roll = self._pick()
+        patch, look = self._pick()
+        centre, side, roll = look.centre, look.side, look.roll
         grey = cv2.cvtColor(patch, cv2.COLOR_RGB2GRAY)
         scale = face_px / FACE_OF_SIDE / side
         if rng.random() < 0.5:
@@ -150,9 +147,9 @@ class Scenes:
         return patch if self.rng.random() < 0.5 else np.ascontiguousarray(patch[:, ::-1])
 
     def _erased(self) -> np.ndarray:
-        patch, centre, side, _ = self._pick()
-        half = side * 0.4
-        return augment.erase_face(patch, np.concatenate([centre - half, centre + half]), self.rng)
+        patch, look = self._pick()
+        half = look.side * 0.4
+        return augment.erase_face(patch, np.concatenate([look.centre - half, look.centre + half]), self.rng)
 
     def _bars(self, scene: np.ndarray, truth: np.ndarray) -> None:
         """Darken a margin that holds no face's centre."""

@@ -65,8 +65,6 @@ def faded(model: FaceModel, texture: np.ndarray) -> np.ndarray:
 
     size = texture.shape[0]
     covered = binary_fill_holes(texel_triangles(model, size)[0] >= 0)
-    inside = distance_transform_edt(covered) / (FADE_SHARE * size)
-    keep = np.clip(inside, 0, 1)[..., None]
-    keep = keep * keep * (3 - 2 * keep)
+    keep = head.smoothstep(distance_transform_edt(covered) / (FADE_SHARE * size))[..., None]
     mixed = texture * keep + np.array(head.SKIN_RGB) * (1 - keep)
     return mixed.astype(np.float32)

@@ -40,7 +40,8 @@ class Block(nn.Module):
         return torch.relu(x + self.second_norm(self.second(y)))
 
 
-def _down(channels_in: int, channels: int, factor: int) -> nn.Sequential:
+def down(channels_in: int, channels: int, factor: int) -> nn.Sequential:
+    """Each `factor` x `factor` pixels to one."""
     conv = nn.Conv2d(channels_in, channels, factor, stride=factor, bias=False)
     return nn.Sequential(conv, nn.BatchNorm2d(channels), nn.ReLU())
 
@@ -51,10 +52,10 @@ class Student(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.training_scale = True
-        layers: list[nn.Module] = [_down(3, WIDTHS[0], 4)]
+        layers: list[nn.Module] = [down(3, WIDTHS[0], 4)]
         for stage, (width, blocks) in enumerate(zip(WIDTHS, BLOCKS, strict=True)):
             if stage:
-                layers.append(_down(WIDTHS[stage - 1], width, 2))
+                layers.append(down(WIDTHS[stage - 1], width, 2))
             layers += [Block(width) for _ in range(blocks)]
         self.body = nn.Sequential(*layers)
         self.neck = nn.Sequential(nn.Flatten(), nn.Linear(WIDTHS[-1] * 16, 320), nn.ReLU())

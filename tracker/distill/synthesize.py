@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 
 from tracker.distill import acting, augment
-from tracker.distill.corpus import SYNTHETIC
+from tracker.distill.corpus import SHARDS, SYNTHETIC
 from tracker.distill.correspond import Points, points_of
 from tracker.distill.current import current_model
 from tracker.distill.ict import Ict
@@ -33,7 +33,6 @@ from tracker.face.model import FaceModel
 from tracker.face.pose import ray_rotation
 from tracker.regress.outputs import ROI_CENTRE_MM
 
-FOLDER = "synthetic"
 MOMENTS = 4
 CHUNK_PEOPLE = 50
 VALIDATION_SHARE = 0.08
@@ -73,16 +72,14 @@ class Face:
 class Stage:
     """Shows people: the studio, where the 478 points lie, and backgrounds."""
 
-    def __init__(
-        self, studio: Studio, points: Points, backgrounds: np.ndarray, model: FaceModel | None = None
-    ) -> None:  # fmt: skip
+    def __init__(self, studio: Studio, points: Points, backgrounds: np.ndarray, model: FaceModel | None = None) -> None:
         """`backgrounds` uint8 [N, S, S, 3] without faces; poses are those of `model`'s head, the shipped one's by
         default."""
         self.studio, self.points, self._backgrounds = studio, points, backgrounds
         model = model or FaceModel.load()
-        fixed = [k for k in range(topology.RIGHT_IRIS[0])]
+        skin = slice(topology.RIGHT_IRIS[0])
         neutral = points.on(studio.ict.neutral_mm)
-        _, rotation, _ = similarity(model.mean_mm[None, fixed].astype(np.float64), neutral[fixed].astype(np.float64))
+        _, rotation, _ = similarity(model.mean_mm[None, skin].astype(np.float64), neutral[skin].astype(np.float64))
         self._ict_from_head = rotation[0]
         """The two were given other ideas of a head that is held straight."""
 
@@ -216,7 +213,7 @@ def open_stage(cache: Path, data: Path, teacher: Path, seed: int, progress: Call
 
 def synthesize(
     cache: Path, data: Path, teacher: Path, count: int = 46_000, seed: int = 0, progress: Callable[[str], None] = print
-) -> Path:  # fmt: skip
+) -> Path:
     """Fill `cache/synthetic` up to `count` faces; returns the folder.
 
     `data` holds `ict/` and, for backgrounds, `train/images`; `teacher` says once where its points lie on the head.
@@ -225,7 +222,7 @@ def synthesize(
     """
     if count < MOMENTS or count % MOMENTS:
         raise SettingsError(f"count {count} is no positive multiple of {MOMENTS} faces, a person's share; say 46000")
-    stage, shard = open_stage(cache, data, teacher, seed, progress), Shard(cache / FOLDER)
+    stage, shard = open_stage(cache, data, teacher, seed, progress), Shard(cache / SHARDS[SYNTHETIC])
     while len(shard) < count:
         first = len(shard) // MOMENTS
         people = range(first, min(first + CHUNK_PEOPLE, count // MOMENTS))

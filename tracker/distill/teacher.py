@@ -1,7 +1,7 @@
 """The teacher: MediaPipe's Face Landmarker asked one image at a time.
 
 Given RGB arrays it returns, per face, 478 landmarks in pixels and one score per ARKit shape. It is used to label
-training data and as the peer in benchmarks; nothing at run time imports it.
+training data; nothing at run time imports it.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Lesson:
 class Teacher:
     """MediaPipe Face Landmarker, `max_faces` faces an image. Raises AssetError for a bad model file."""
 
-    def __init__(self, model_path: str | Path, max_faces: int = 1, confidence: float = 0.5) -> None:
+    def __init__(self, model_path: str | Path, max_faces: int = 1) -> None:
         os.environ.setdefault("GLOG_minloglevel", "3")
         path = Path(model_path)
         if not path.is_file():
@@ -48,8 +48,6 @@ class Teacher:
             running_mode=vision.RunningMode.IMAGE,
             output_face_blendshapes=True,
             num_faces=max_faces,
-            min_face_detection_confidence=confidence,
-            min_face_presence_confidence=confidence,
         )
         try:
             self._landmarker = vision.FaceLandmarker.create_from_options(options)

@@ -7,7 +7,6 @@ slow machine still finishes its schedule) and returns the averaged network. It c
 from __future__ import annotations
 
 import math
-import os
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, fields
@@ -180,8 +179,3 @@ def steps_of(path: Path) -> int:
     """How many steps a checkpoint has behind it. Raises AssetError for what is none."""
     with checkpoint.opened(path) as state:
         return int(state["steps"])
-
-
-def threads(count: int | None = None) -> None:
-    """Let torch use `count` threads, all cores by default."""
-    torch.set_num_threads(count or os.cpu_count() or 1)

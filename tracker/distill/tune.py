@@ -105,7 +105,7 @@ def _pages(net: Student, lessons: Lessons, count: int, batch: int, until: float)
 
 def personal(
     net: Student, footage: Footage, objective: Objective, settings: TuneSettings, until: float = math.inf
-) -> tuple[Student, float]:  # fmt: skip
+) -> tuple[Student, float]:
     """The tuned network, and how far it went: a share of the way to what all of `footage` taught.
 
     By `until` (`time.monotonic`) it is done, with fewer steps if need be.

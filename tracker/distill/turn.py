@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 
 from tracker.distill.bust import Frame, angles_of, drawn_out, mould, rotation_of, shown, turned, without
-from tracker.distill.corpus import TURNED, Corpus, load
+from tracker.distill.corpus import SHARDS, TURNED, Corpus, load
 from tracker.distill.current import current_model
 from tracker.distill.label import PATCH_PX
 from tracker.distill.lessons import Poses
@@ -23,7 +23,6 @@ from tracker.distill.shard import Shard
 from tracker.distill.train import poses_of
 from tracker.errors import SettingsError, SourceError
 
-FOLDER = "turned"
 CHUNK_PAIRS = 250
 MOST_SOURCE_YAW_DEG = 45.0
 # Of clips, stills and AFLW, where there are any.
@@ -50,9 +49,7 @@ class Sources:
     """float64 [N]: how readily a row is drawn among its person's; 0 where it is turned too far already."""
 
 
-def turn_faces(
-    cache: Path, count: int = 10_000, seed: int = 0, progress: Callable[[str], None] = print
-) -> Path:  # fmt: skip
+def turn_faces(cache: Path, count: int = 10_000, seed: int = 0, progress: Callable[[str], None] = print) -> Path:
     """Fill `cache/turned` up to `count` faces (even) from `cache/corpus`; returns the folder.
 
     What is there already stays, so a call that was cut goes on where it stood. Raises SettingsError for a count that
@@ -63,7 +60,7 @@ def turn_faces(
     model = current_model(cache)
     corpus = load(cache, in_memory=False)
     sources = sources_of(corpus, poses_of(cache, corpus, model))
-    frame, shard = Frame(model), Shard(cache / FOLDER)
+    frame, shard = Frame(model), Shard(cache / SHARDS[TURNED])
     while len(shard) < count:
         first = len(shard) // 2
         draws = (np.random.default_rng((seed, k)) for k in range(first, min(first + CHUNK_PAIRS, count // 2)))

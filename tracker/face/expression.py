@@ -50,12 +50,10 @@ def _group(name: str) -> str:
 GROUP_OF: tuple[str, ...] = tuple(_group(name) for name in ARKIT_NAMES)
 """Per shape one of lids, gaze, brows, jaw, mouth, cheeks."""
 
-# MediaPipe's scores: `_neutral` first, then these 51 in alphabetical order; it has no `tongueOut`.
-MEDIAPIPE_NAMES: tuple[str, ...] = ("_neutral", *sorted(name for name in ARKIT_NAMES if name != "tongueOut"))
-
 
 def from_mediapipe(scores: dict[str, float]) -> list[float]:
-    """ARKit-ordered coefficients from MediaPipe's `category_name -> score`; what it lacks is 0."""
+    """ARKit-ordered coefficients from MediaPipe's `category_name -> score`, which has ARKit's names but for
+    `tongueOut` and begins with `_neutral`; what it lacks is 0."""
     return [float(scores.get(name, 0.0)) for name in ARKIT_NAMES]
 
 

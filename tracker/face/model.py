@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from tracker.errors import AssetError
-from tracker.face.topology import LEFT_EYE_RING, LEFT_IRIS, RIGHT_EYE_RING, RIGHT_IRIS, VERTICES
+from tracker.face.topology import LEFT_EYE_RING, RIGHT_EYE_RING, VERTICES
 
 FORMAT = 2
 """Of the file; 1 is the same without `albedo_basis`."""
@@ -74,11 +74,6 @@ class FaceModel:
         """float32 [2, 3]: centres of the eyeballs in head space, left first; by construction at +x and -x, z = 0."""
         rings = [self.mean_mm[list(ring)].mean(0) for ring in (LEFT_EYE_RING, RIGHT_EYE_RING)]
         return np.array([[(rings[0][0] - rings[1][0]) / 2 * side, 0.0, 0.0] for side in (1, -1)], np.float32)
-
-    @property
-    def iris_rest_mm(self) -> np.ndarray:
-        """float32 [2, 3]: mean iris centres, left first."""
-        return self.mean_mm[[LEFT_IRIS[0], RIGHT_IRIS[0]]]
 
     def __repr__(self) -> str:
         return (

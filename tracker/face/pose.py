@@ -32,19 +32,6 @@ def quaternion_from_matrix(rotation: np.ndarray) -> np.ndarray:
     return (q if q[3] >= 0 else -q).astype(np.float32)
 
 
-def matrix_from_quaternion(quaternion: np.ndarray) -> np.ndarray:
-    """Rotation matrix float32 [3, 3] from `xyzw` of any length above zero."""
-    x, y, z, w = np.asarray(quaternion, np.float64) / np.linalg.norm(quaternion)
-    return np.array(
-        [
-            [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
-            [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
-            [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)],
-        ],
-        np.float32,
-    )
-
-
 def exp_so3(vector_rad: np.ndarray) -> np.ndarray:
     """Rotation matrix float64 [3, 3] from a rotation vector [3] in radians (Rodrigues)."""
     x, y, z = np.asarray(vector_rad, np.float64)

@@ -16,11 +16,8 @@ RIGHT_BROW = (70, 63, 105, 66, 107, 46, 53, 52, 65, 55)
 LEFT_BROW = (300, 293, 334, 296, 336, 276, 283, 282, 295, 285)
 OUTER_EYE_CORNERS = (33, 263)
 """Right, left: their distance is the inter-ocular distance of every percentage in this project."""
-RIGHT_EYE_CORNERS = (33, 133)
-LEFT_EYE_CORNERS = (263, 362)
 NOSE_TIP = 4
 CHIN = 152
-MOUTH_CORNERS = (61, 291)
 RIGHT_CHEEK = 50
 LEFT_CHEEK = 280
 
@@ -36,4 +33,4 @@ GUIDES: tuple[int, ...] = tuple(sorted({
     *POINTS_68, *RIGHT_EYE_RING, *LEFT_EYE_RING, *RIGHT_IRIS, *LEFT_IRIS, *INNER_LIPS_RING,
     RIGHT_CHEEK, LEFT_CHEEK, 10, 151,
 }))  # fmt: skip
-"""The vertices that the network also points at directly; pose is fitted to them. The last two are on the forehead."""
+"""The vertices that the network also points at directly; pose is fitted to them. 10 and 151 are on the forehead."""

@@ -47,9 +47,7 @@ class Regressor:
     Several faces in one call cost 5 to 9% less than one after another (2 to 8 of them, one thread).
     """
 
-    def __init__(
-        self, crop_roi: CropRoi, looks: int, model_hash: bytes, path: str | Path | None = None
-    ) -> None:  # fmt: skip
+    def __init__(self, crop_roi: CropRoi, looks: int, model_hash: bytes, path: str | Path | None = None) -> None:
         """Raises AssetError for a network that does not fit the face model."""
         self.network = Network("student.onnx", (looks, 3, CROP_PX, CROP_PX), model_hash, path)
         if self.network.output.shape != (looks, WIDTH):

@@ -17,7 +17,7 @@ from av.video.frame import VideoFrame
 
 from tracker.errors import SourceError
 from tracker.source.frame import Frame
-from tracker.source.planes import FULL_RANGE, HD_HEIGHT_PX, MATRIX_OF, Pixels, PlaneReader, display_matrix
+from tracker.source.planes import FULL_RANGE, Pixels, PlaneReader, display_matrix, matrix_named
 
 EIGHT_BITS = "nv12"
 """The one format of a device's picture that the kernels there read."""
@@ -102,8 +102,7 @@ class HardwareFrame:
     @property
     def matrix(self) -> str:
         """YUV to RGB matrix."""
-        unnamed = "bt709" if self.height_px >= HD_HEIGHT_PX else "bt601"
-        return MATRIX_OF.get(self.picture.colorspace, unnamed)
+        return matrix_named(self.picture.colorspace, self.height_px)
 
     @property
     def full_range(self) -> bool:

@@ -81,9 +81,8 @@ class PlaneReader:
         if (turn := display_matrix(picture)) is not None:
             planes = [upright(plane, turn) for plane in planes]
         full_range = layout == "rgb24" or name.startswith("yuvj") or readable.color_range == FULL_RANGE
-        unnamed = "bt709" if height >= HD_HEIGHT_PX else "bt601"
-        matrix_name = MATRIX_OF.get(readable.colorspace, unnamed)
-        return Pixels(tuple(planes), layout, bit_depth, matrix_name, full_range, reformatted)
+        matrix = matrix_named(readable.colorspace, height)
+        return Pixels(tuple(planes), layout, bit_depth, matrix, full_range, reformatted)
 
     def _convert(self, picture: VideoFrame) -> VideoFrame:
         """The picture as I420, of 10 bits where it has more than 8; of YUV, matrix and range stay what they are."""
@@ -100,6 +99,11 @@ class PlaneReader:
             return reformatter.reformat(picture, format=wanted, threads=1)
         except (FFmpegError, ValueError, OSError) as error:
             raise SourceError(f"pixel format {given.name!r} cannot be converted; give video in yuv420p") from error
+
+
+def matrix_named(colorspace: int, height_px: int) -> str:
+    """One of `MATRICES`; where the picture does not say, by its height."""
+    return MATRIX_OF.get(colorspace, "bt709" if height_px >= HD_HEIGHT_PX else "bt601")
 
 
 def display_matrix(picture: VideoFrame) -> np.ndarray | None:

@@ -330,8 +330,8 @@ def _read_deviation(data: bytes, at: int) -> Deviation:
     return Deviation(_floats(data, at, EXPRESSIONS), identity, rotation_rad, _floats(data, after + 8, 3), landmarks_px)
 
 
-# Twins of tracker.face.pose for one matrix at a time: with nine numbers, Python's floats beat numpy's arrays tenfold,
-# and every message needs two per face.
+# Not those of tracker.face.pose: with the nine numbers of one matrix Python's floats beat numpy's arrays tenfold, and
+# every message needs two per face.
 
 
 def _quaternion(rotation: np.ndarray) -> tuple[float, float, float, float]:
