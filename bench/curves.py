@@ -23,14 +23,18 @@ _INKS = {
     "Facewire": (36, 106, 178), "One-Euro": (206, 92, 60), "constant velocity": (96, 150, 60),
     "running average": (140, 90, 170), VIDEO: (20, 20, 20), IMAGE: (130, 130, 130), RAW: (180, 180, 180),
 }  # fmt: skip
+OTHERS = {
+    "irregular": "rendered, irregular times, frames dropped", "three faces": "three of them at once",
+    "photographs": "photographs", "clips": "clips, the truth unknown",
+}  # fmt: skip
 UNITS = {"landmarks": "px", "pose": "degrees", "shapes": "coefficients"}
 
 
 def draw(result: Result, path: Path) -> None:
-    """Panels of the rendered people, and of the photographs' landmarks where there are any."""
+    """Panels of the rendered people, and of the landmarks of each other part there is."""
+    there = {point.part for point in result.points}
     panels = [("rendered", what) for what in WHATS]
-    if any(point.part == "photographs" for point in result.points):
-        panels.append(("photographs", "landmarks"))
+    panels += [(part, "landmarks") for part in OTHERS if part in there]
     wide, high = PANEL_PX
     rows = -(-len(panels) // ACROSS)
     size = TOP_PX + rows * (high + BELOW_PX), LEFT_PX + ACROSS * (wide + BETWEEN_PX)
@@ -44,7 +48,7 @@ def draw(result: Result, path: Path) -> None:
     for number, (part, what) in enumerate(panels):
         points = [p for p in result.points if p.part == part and p.what == what]
         left, top = LEFT_PX + number % ACROSS * (wide + BETWEEN_PX), TOP_PX + number // ACROSS * (high + BELOW_PX)
-        _panel(picture, left, top, f"{part}: {what}, {UNITS[what]}", points)
+        _panel(picture, left, top, f"{OTHERS.get(part, part)}: {what}, {UNITS[what]}", points)
     write_png(picture, path)
 
 

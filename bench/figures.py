@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from tracker.bench import calm
 from tracker.bench.line import Machine, machine_of, measured_on, shown
 from tracker.bench.report import percent
 from tracker.errors import SourceError
@@ -82,6 +83,12 @@ def _end_to_end(result: dict[str, Any]) -> list[Row]:
             beside = " and ".join(milliseconds(one, "p50", "p99") for one in account["beside"].values())
             slow = len(case["slow"])
             rows.append((f"the same while {slow} other subscribers read, and while they do not, p50 / p99", beside, ""))
+            back = [one for one in case["slow"] if one["behind_frames"] >= 0]
+            away = " / ".join(f"{one['away_seconds']:.0f}" for one in back)
+            behind = " / ".join(str(one["behind_frames"]) for one in back)
+            if back:
+                what = f"{len(back)} of these {slow} back after {away} s: frames from their first message to the newest"
+                rows.append((what, behind, ""))
     return rows
 
 
@@ -195,37 +202,6 @@ _PICTURES = {
     "end_to_end.png": "How late the messages of frames are, down to the rarest",
 }
 """Shown below the table where a bench has drawn them."""
-_TREMBLE = {
-    "rendered": "rendered people whose motion is known", "three faces": "three of them in one picture",
-    "photographs": "photographs panned, then still, under sensor noise",
-}  # fmt: skip
-_UNITS = {"landmarks": "px", "pose": "degrees", "shapes": "of 1"}
-
-
-def _smoothing(result: dict[str, Any]) -> list[Row]:
-    shown = {
-        (p["part"], p["what"], p["method"]): p for p in result["points"] if p["is_default"] or p["setting"] is None
-    }
-
-    def cell(part: str, what: str, method: str) -> str:
-        point = shown.get((part, what, method))
-        if point is None or point["jitter"] is None or point["lag_ms"] is None:
-            return ""
-        return f"{point['jitter']:.2g} {_UNITS[what]}, {round(point['lag_ms'])} ms"
-
-    rows = [
-        (f"{people}: tremble of {what} at rest, lag in motion", cell(part, what, "Facewire"),
-         f"{peer} (its video mode)" if (peer := cell(part, what, "MediaPipe VIDEO")) else "")
-        for part, people in _TREMBLE.items() for what in (_UNITS if part == "rendered" else ("landmarks",))
-        if (part, what, "Facewire") in shown
-    ]  # fmt: skip
-    kept = result["blink_kept"].get("Facewire")
-    if kept is not None:
-        peer = result["blink_kept"].get("MediaPipe VIDEO")
-        rows.append(("depth that is left of a blink of two frames", percent(kept, 0), "" if peer is None else
-                     f"{percent(peer, 0)} (its video mode by its image mode)"))  # fmt: skip
-    return rows
-
 
 _ROWS: dict[str, tuple[str, Callable[[dict[str, Any]], list[Row]]]] = {
     "latency": ("latency", _latency),
@@ -238,7 +214,7 @@ _ROWS: dict[str, tuple[str, Callable[[dict[str, Any]], list[Row]]]] = {
     "synthetic": ("accuracy", _synthetic),
     "refine": ("refine", _refine),
     "kernels": ("kernels", lambda result: _bars(result["bars"])),
-    "smoothing": ("smoothing", _smoothing),
+    "smoothing": ("smoothing", calm.rows),
     "detector": ("detector", _detector),
 }
 """File -> the bench that writes it and the rows of its result, in the README's order."""

@@ -113,6 +113,11 @@ def _signal_of(rows: list[_Row], fewest: int) -> _Signal | None:
     return _Signal(at, landmarks.astype(np.float64), _turns(rotations), scores)
 
 
+def _methods() -> Iterator[tuple[Method, float]]:
+    """Every method at every setting."""
+    return ((method, setting) for method in METHODS for setting in method.settings)
+
+
 class Rehearsal:
     """What is gathered on the way: per part, method and setting, the scores of each person."""
 
@@ -125,12 +130,6 @@ class Rehearsal:
     def add(self, part: str, method: str, setting: float | None, scores: Scores) -> None:
         """Note what one person gave."""
         self.scores.setdefault((part, method, setting), []).append(scores)
-
-    def methods(self, swept: bool) -> Iterator[tuple[Method, float]]:
-        """Every method at every setting, or at its default."""
-        for method in METHODS:
-            for setting in method.settings if swept else (method.default,):
-                yield method, setting
 
     def rendered(self, stage: Any, people: int) -> None:
         """People on the score, to a camera that keeps time and to one that does not."""
@@ -147,7 +146,7 @@ class Rehearsal:
         if trace is None:
             return
         lids = list(motions.LIDS)
-        for method, setting in self.methods(swept=part == "rendered"):
+        for method, setting in _methods():
             of = method.run(trace, setting)
             self.add(part, method.name, setting, _scores(_signal(of, self.estimator), truth))
             if setting == method.default and part == "rendered":
@@ -185,7 +184,7 @@ class Rehearsal:
             if trace is not None:
                 # Whose it is follows from where it is: somebody else may not have been found.
                 truth = truths[min(int(np.median(trace.center_px[:, 0]) // width), 2)]
-                for method, setting in self.methods(swept=True):
+                for method, setting in _methods():
                     signal = _signal(method.run(trace, setting), self.estimator)
                     self.add("three faces", method.name, setting, _scores(signal, truth))
                 self.add("three faces", RAW, None, _scores(_signal(trace, self.estimator), truth))
@@ -204,7 +203,7 @@ class Rehearsal:
             (trace,) = look(pictures, seconds)
             if trace is None:
                 continue
-            for method, setting in self.methods(swept=True):
+            for method, setting in _methods():
                 signal = _signal(method.run(trace, setting), self.estimator)
                 self.add("photographs", method.name, setting, _pan_scores(signal, seconds, shift))
             raw = _pan_scores(_signal(trace, self.estimator), seconds, shift)
@@ -225,7 +224,7 @@ class Rehearsal:
             if trace is None:
                 continue
             raw = _signal(trace, self.estimator)
-            for method, setting in self.methods(swept=True):
+            for method, setting in _methods():
                 signal = _signal(method.run(trace, setting), self.estimator)
                 self.add("clips", method.name, setting, _clip_scores(signal, raw))
         self.say(len(paths), len(paths), "clips")

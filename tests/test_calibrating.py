@@ -229,6 +229,16 @@ def test_an_interrupt_ends_a_take_and_what_was_seen_is_learned_from(take_path: P
     assert cut(2.0, guided=True) == "thrown away"
 
 
+@pytest.mark.parametrize("jump_seconds", [-3.0, -100.0, 1e6])
+def test_a_cut_in_a_take_is_no_time(demo: list[np.ndarray], jump_seconds: float) -> None:
+    """Two takes one after another in one file, each with its own stamps: both count."""
+    stamps = [k / 10 + (jump_seconds if k >= 20 else 0.0) for k in range(40)]
+    frames = [frame_from_image(demo[AT_REST], stamp) for stamp in stamps]
+    taken = calibrating.record(frames, build_pipeline(), 3.45, False, print)
+    assert (np.diff(taken.seconds) >= 0).all() and taken.seconds[-1] == pytest.approx(3.4)
+    assert taken.shown_seconds == pytest.approx(3.4, abs=0.4)
+
+
 def test_a_take_without_a_face_or_without_time(faceless_clip: Path, demo: list[np.ndarray]) -> None:
     with open_source(str(faceless_clip)) as video, pytest.raises(SettingsError, match="no face"):
         calibrating.record(video, build_pipeline(), float("inf"), False, print)

@@ -109,6 +109,21 @@ def test_two_people_keep_their_ids(rgb):
     assert len(left) == 1
 
 
+def test_a_track_that_ends_in_another_says_so(rgb):
+    """A head that goes before another is one face for a while: the younger track's last message is `lost`."""
+    made, half = tracker.Tracker(max_faces=2), rgb[0][::2, ::2][20:220, 90:230]
+    told = []
+    for k in range(24):
+        picture = np.full((260, 640, 3), 100, np.uint8)
+        for x in (250 - 5 * k, 400 - 15 * k):
+            picture[30:230, max(x, 10) : max(x, 10) + 140] = half
+        told.append({face.track_id: face for face in made.track(picture, k / 30)})
+    (last,) = {k for k, faces in enumerate(told) if 1 in faces and 1 not in told[min(k + 1, 23)]}
+    face, before = told[last][1], told[last - 1][1]
+    assert face.state == TrackState.LOST and before.state == TrackState.TRACKING
+    assert face.confidence == 0 and 0 in told[-1], "it is no face of its own any more"
+
+
 def test_rgb_and_yuv_of_one_picture_agree(rgb):
     import av
 

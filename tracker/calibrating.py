@@ -29,6 +29,8 @@ SHOWN = 8
 LEAST_CONFIDENCE = 0.3
 WORSE = 0.005
 """What reads so much more at rest than before was made worse: less could not be seen in the table."""
+LONGEST_STEP_SECONDS = 2.0
+"""A longer step in time is a cut in the video, and so is one back: no time passes in it."""
 Say = Callable[[str], None]
 Rows = dict[int, list[tuple[float, Face, int]]]
 """Track -> seconds into the take, what was seen, and the prompt it follows."""
@@ -76,18 +78,22 @@ def record(frames: Iterable[Frame], pipeline: Pipeline, seconds: float, guided: 
 
 def _follow(frames: Iterable[Frame], pipeline: Pipeline, seconds: float, teller: _Teller, rows: Rows) -> None:
     """Put into `rows` what is seen of each face, until the frames' own time is up."""
-    begin: float | None = None
+    begin = before = None
     for frame in frames:
         now = frame.pts_seconds
         if now is None:
             raise SettingsError("the take is a picture without time; give a video or a camera")
-        begin = now if begin is None else begin
-        if now - begin >= seconds:
+        if begin is None or before is None:
+            begin = now
+        elif not 0 <= now - before <= LONGEST_STEP_SECONDS:
+            begin += now - before
+        passed, before = now - begin, now
+        if passed >= seconds:
             break
-        prompt = teller(now - begin)
+        prompt = teller(passed)
         for face in pipeline.track(frame):
             if face.state == TrackState.TRACKING and face.confidence >= LEAST_CONFIDENCE:
-                rows.setdefault(face.track_id, []).append((now - begin, face, prompt))
+                rows.setdefault(face.track_id, []).append((passed, face, prompt))
 
 
 def _require_whole(last_seconds: float) -> None:

@@ -147,7 +147,7 @@ class Pipeline:
             moved = self._timed("find", self.finder.elsewhere, frame, missed)
             fits |= self.look(frame, moved) | self._meet(frame, moved)
         tracks = self._timed("find", self.finder.settle, fits, now_seconds or 0.0)
-        self._follow([(track, fits[track.track_id]) for track in tracks if track.track_id in fits], now_seconds)
+        self._follow([(track, fits[track.track_id]) for track in tracks if track.unseen_since is None], now_seconds)
         faces = tuple(self._as_of_now(track, camera, now_seconds) for track in tracks)
         self._forget_all_but({track.track_id for track in tracks if track.state != TrackState.LOST})
         return faces if now_seconds is not None else _by_size(faces)

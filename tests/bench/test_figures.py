@@ -72,6 +72,38 @@ def test_stills_are_compared_where_both_find_the_face_and_by_axis(tmp_path: Path
     assert " 1.11% / " in row.split("|")[2] and " 2.22% / " in row.split("|")[3]
 
 
+def test_what_the_smoothing_is_held_to_stands_beside_it(tmp_path: Path) -> None:
+    found = json.loads((RESULTS / "smoothing.json").read_text())
+    result = found["result"]
+    for one in result["advantages"]:
+        one["ratio"], one["high"] = (0.11, 0.22) if one["part"] == "rendered" else (0.33, 0.44)
+    result["advantages"][0]["ratio"] = None  # no setting of somebody's is that early
+    result["advantages"][-1]["high"] = 0.55
+    result["irregular_jitter"] = {"landmarks": 0.04, "pose": -0.07, "shapes": 0.0}
+    result["irregular_lag_ms"] = {"landmarks": 0.5, "pose": 1.5, "shapes": -0.1}
+    path = tmp_path / "smoothing.json"
+    path.write_text(json.dumps(found))
+    table = figures(tmp_path)
+    assert table.count("by One-Euro's") == 3 and " 0.11 / 0.11 / 0.11 / 0.11 / 0.11 (0.22 / " in table
+    assert "(and of the upper ends) | 0.33 (0.55) |" in table
+    assert "+4% / -7% / +0%, +0.5 / +1.5 / -0.1 ms" in table
+    result["irregular_lag_ms"]["pose"], result["advantages"] = None, []
+    path.write_text(json.dumps(found))
+    assert "One-Euro's" not in figures(tmp_path) and "a fifth of the frames" not in figures(tmp_path)
+
+
+def test_subscribers_that_come_back_are_told_of(tmp_path: Path) -> None:
+    found = json.loads((RESULTS / "end_to_end.json").read_text())
+    found["result"]["cases"][0]["slow"] = [
+        {"received": 9, "away_seconds": 61.2, "behind_frames": 0, "back_ms": 5.0},
+        {"received": 9, "away_seconds": 62.0, "behind_frames": 3, "back_ms": 5.0},
+        {"received": 4, "away_seconds": None, "behind_frames": -1, "back_ms": None},
+    ]
+    (tmp_path / "end_to_end.json").write_text(json.dumps(found))
+    wanted = "| 2 of these 3 back after 61 / 62 s: frames from their first message to the newest | 0 / 3 |"
+    assert wanted in figures(tmp_path)
+
+
 def test_a_picture_is_shown_where_it_was_drawn(tmp_path: Path) -> None:
     shutil.copy(RESULTS / "detector.json", tmp_path)
     assert "end_to_end.png" not in figures(tmp_path)

@@ -59,14 +59,16 @@ def test_ratios_are_what_they_were_made_to_be() -> None:
 
 
 def test_the_figure_has_a_panel_for_each_thing(tmp_path: Path) -> None:
+    """Landmarks, pose and shapes of the rendered people; then landmarks of those at irregular times, and of three."""
     draw(conclude(3, table(), {}), tmp_path / "curves.png")
     picture = read_image(tmp_path / "curves.png")
-    for rgb in ((36, 106, 178), (206, 92, 60), (20, 20, 20)):
-        for panel in range(len(WHATS)):
-            left = LEFT_PX + panel % ACROSS * (PANEL_PX[0] + BETWEEN_PX)
-            top = TOP_PX + panel // ACROSS * (PANEL_PX[1] + BELOW_PX)
-            inside = picture[top : top + PANEL_PX[1], left - 6 : left + PANEL_PX[0] + 6]
-            assert (inside == rgb).all(2).any(), (rgb, panel)
+    ours, rival, video = (36, 106, 178), (206, 92, 60), (20, 20, 20)
+    wanted = [*[{ours, rival, video}] * len(WHATS), {ours}, {ours, rival}, set()]
+    for panel, inks in enumerate(wanted):
+        left = LEFT_PX + panel % ACROSS * (PANEL_PX[0] + BETWEEN_PX)
+        top = TOP_PX + panel // ACROSS * (PANEL_PX[1] + BELOW_PX)
+        inside = picture[top : top + PANEL_PX[1], left - 6 : left + PANEL_PX[0] + 6]
+        assert {rgb for rgb in (ours, rival, video) if (inside == rgb).all(2).any()} == inks, panel
 
 
 def test_without_a_peer_nothing_is_said_of_it() -> None:

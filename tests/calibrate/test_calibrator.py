@@ -98,6 +98,25 @@ def test_a_profile_stays_with_its_track_but_not_for_ever(folder: Path) -> None:
     assert calibrator(face_of(ANNA, 0.9)).profile_id == ANNA.id
 
 
+def between(one: Profile, other: Profile, share: float):  # type: ignore[no-untyped-def]
+    """A face so far on the way from one profile's to another's."""
+    return face_of(replace(one, identity=one.identity + share * (other.identity - one.identity)))
+
+
+def test_two_profiles_that_are_about_as_near_do_not_take_turns(tmp_path: Path) -> None:
+    """Such as two takes of one person: each has its own zero, and the shapes would jump from one to the other."""
+    apart_mm = np.linalg.norm((BEA.identity - ANNA.identity) @ TO_MM)
+    again = replace(BEA, identity=ANNA.identity + (BEA.identity - ANNA.identity) * np.float32(0.8 / apart_mm))
+    for name, profile in (("anna", ANNA), ("again", again)):
+        write_profile(profile, tmp_path / f"{name}.json")
+    calibrator = Calibrator(CalibrateSettings(tmp_path), MODEL)
+    first = calibrator(between(ANNA, again, 0.45)).profile_id
+    shares = np.repeat([0.55, 0.45, 0.52], MATCH_EVERY + 1)
+    assert {calibrator(between(ANNA, again, share)).profile_id for share in shares} == {first}
+    last = [calibrator(between(ANNA, again, 0.7)).profile_id for _ in range(MATCH_EVERY + 1)]
+    assert last[-1] != first, "who is clearly the other one gets the other one's"
+
+
 def test_what_cannot_be_used_is_refused_at_the_start(tmp_path: Path) -> None:
     with pytest.raises(ProfileError, match="no profile in the folder"):
         Calibrator(CalibrateSettings(tmp_path), MODEL)

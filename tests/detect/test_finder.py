@@ -103,8 +103,30 @@ def test_two_tracks_on_one_face_become_one():
     finder = Finder(detector, FindSettings(max_faces=2))
     step(finder, 0.0)
     tracks = list(finder(a_frame()))
-    finder.settle({t.track_id: a_fit(t, x=60.0) for t in tracks}, 0.1)
-    assert [t.track_id for t in finder.tracks] == [0]
+    settled = finder.settle({t.track_id: a_fit(t, x=60.0) for t in tracks}, 0.1)
+    assert [t.track_id for t in settled] == [0], "nobody was sure of the other one yet"
+
+
+def test_a_sure_track_that_meets_an_older_one_is_said_to_be_lost():
+    detector = Scripted()
+    detector.there = [Roi(30, 50, 30, 0), Roi(100, 50, 30, 0)]
+    finder = Finder(detector, FindSettings(max_faces=2))
+    for k in range(3):
+        step(finder, k / 30)
+    tracks = list(finder(a_frame()))
+    settled = finder.settle({t.track_id: a_fit(t, x=60.0) for t in tracks}, 0.1)
+    states = {t.track_id: (t.state, t.seen, t.unseen_since) for t in settled}
+    assert states == {0: (TrackState.TRACKING, 4, None), 1: (TrackState.LOST, 0, 0.1)}
+    assert 1 not in {t.track_id for t in finder(a_frame())}
+
+
+def test_a_track_that_is_sure_at_once_and_a_double_was_never_there():
+    detector = Scripted()
+    detector.there = [Roi(30, 50, 30, 0), Roi(100, 50, 30, 0)]
+    finder = Finder(detector, FindSettings(max_faces=2, acquire_frames=1))
+    tracks = list(finder(a_frame()))
+    settled = finder.settle({t.track_id: a_fit(t, x=60.0) for t in tracks}, 0.0)
+    assert [(t.track_id, t.state) for t in settled] == [(0, TrackState.TRACKING)]
 
 
 def test_a_missed_face_is_searched_elsewhere_in_the_same_frame():

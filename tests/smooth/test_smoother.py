@@ -164,6 +164,35 @@ def test_bad_numbers_never_get_through(bad: dict[str, object], at: str) -> None:
     assert np.allclose(numbers(estimate), numbers(TrackFilter(SmoothSettings())(Fit(), None)), atol=1e-3)
 
 
+class Boundless(Fit):
+    """Says no number, or too large a one, of how sure it is."""
+
+    @property
+    def log_scale_std(self) -> float:
+        return self.doubt
+
+    rotation_std_rad = centre_std_px = log_scale_std
+
+    @property
+    def expression_std(self) -> np.ndarray:
+        return np.full(52, self.doubt, np.float32)
+
+
+@pytest.mark.parametrize("doubt", [np.nan, np.inf, -np.inf, 1e30, 0.0])
+@pytest.mark.parametrize("at", ["first", "later"])
+def test_bad_deviations_never_get_through(doubt: float, at: str) -> None:
+    smoother = Smoother(SmoothSettings(ahead_ms=20.0))
+    if at == "later":
+        steady(smoother, Fit())
+    found = smoother([Boundless(doubt=doubt)], 10 / 30)[0]
+    assert np.isfinite(numbers(found)).all() and np.isfinite(found.std).all()
+    for k in range(11, 120):
+        found = smoother([other()], k / 30)[0]
+        assert np.isfinite(found.std).all()
+    np.testing.assert_allclose(found.expression, other().expression, atol=1e-3)
+    np.testing.assert_allclose(found.center_px, other().center_px, atol=0.1)
+
+
 def test_tracks_do_not_touch_each_other() -> None:
     together, alone = Smoother(), Smoother()
     rng = np.random.default_rng(1)
@@ -258,7 +287,9 @@ def test_the_loop_keeps_no_memory() -> None:
 
 @pytest.mark.parametrize("change,word", [
     ({"lids": 0.0}, "lids"), ({"jaw": -1.0}, "jaw"), ({"rotation": float("nan")}, "rotation"), ({"calm": 1e3}, "calm"),
-    ({"gap_seconds": 0.0}, "gap_seconds"), ({"ahead_ms": -1.0}, "ahead_ms"), ({"ahead_ms": 900.0}, "ahead_ms"),
+    ({"calm": "2"}, "calm"), ({"ahead_ms": None}, "ahead_ms"), ({"look_ahead_frames": 2.5}, "look_ahead_frames"),
+    ({"gap_seconds": "long"}, "gap_seconds"), ({"gap_seconds": 0.0}, "gap_seconds"),
+    ({"ahead_ms": -1.0}, "ahead_ms"), ({"ahead_ms": 900.0}, "ahead_ms"),
 ])  # fmt: skip
 def test_bad_settings_are_named(change: dict[str, object], word: str) -> None:
     with pytest.raises(SettingsError, match=word):

@@ -8,6 +8,7 @@ enough, and that profile's id; without such a profile it returns what it was giv
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from math import inf
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,8 @@ from tracker.face.parameters import Face
 MATCH_EVERY = 15
 """Frames of a track between two comparisons with the profiles: the identity is a running mean."""
 STICK = 1.25
-"""A profile stays with its track until the identity is this many times the allowed distance away."""
+"""A track's profile counts as so many times nearer than it is: it stays with the track at the edge of the allowed
+distance and beside another that is about as near, as a person's second one is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,14 +89,14 @@ class Calibrator:
         if match is not None and match.edition == shelf.edition and match.frames > 0:
             match.frames -= 1
             return match.held
-        found = self._nearest(shelf, face.identity, match)
+        worn = match.held.file if match is not None and match.held is not None else None
+        found = self._nearest(shelf, face.identity, worn)
         again = MATCH_EVERY if found is not None else 0
         self._matches[face.track_id] = _Match(found, shelf.edition, again)
         return found
 
-    def _nearest(self, shelf: Shelf, identity: np.ndarray, match: _Match | None) -> Held | None:
-        if not shelf.held:
-            return None
-        nearest, away_mm = shelf.nearest(identity)
-        stays = match is not None and match.held is not None
-        return nearest if away_mm <= self._furthest_mm * (STICK if stays else 1.0) else None
+    def _nearest(self, shelf: Shelf, identity: np.ndarray, worn: Path | None) -> Held | None:
+        """The profile nearest to the identity, if it is near enough; `worn` is the file of the track's own so far."""
+        near = [(mm / STICK if held.file == worn else mm, held) for mm, held in shelf.distances_mm(identity)]
+        away_mm, held = min(near, key=lambda found: found[0], default=(inf, None))
+        return held if away_mm <= self._furthest_mm else None

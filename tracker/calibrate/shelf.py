@@ -1,7 +1,7 @@
 """The profiles in a file or folder, kept up to date while it changes.
 
-Given a path and the face model in use it holds every profile there, ready to apply, and finds the one whose face is
-nearest to that of an identity. It looks at most twice a second whether a file has changed; what cannot be read any more
+Given a path and the face model in use it holds every profile there, ready to apply, and says how far each one's face is
+from that of an identity. It looks at most twice a second whether a file has changed; what cannot be read any more
 stays as it was, with one complaint. It does not know tracks or frames.
 """
 
@@ -31,6 +31,7 @@ Stamp = tuple[int, int, int]
 class Held:
     """A profile with what is needed to apply it."""
 
+    file: Path
     profile: Profile
     id: bytes
     curve: Curve
@@ -94,14 +95,10 @@ class Shelf:
                 except ProfileError as error:
                     self._keep(file, stamp, str(error))
 
-    def nearest(self, identity: np.ndarray) -> tuple[Held, float]:
-        """The profile whose face is nearest to that of `identity` [I], and how far it is in mm."""
+    def distances_mm(self, identity: np.ndarray) -> list[tuple[float, Held]]:
+        """How far each profile's face is from that of `identity` [I]."""
         place = identity @ self._metric
-        away_mm, best = min(
-            ((float(np.linalg.norm(held.place - place)), held) for held in self.held.values()),
-            key=lambda found: found[0],
-        )
-        return best, away_mm
+        return [(float(np.linalg.norm(held.place - place)), held) for held in self.held.values()]
 
     def _files(self) -> dict[Path, Stamp | None]:
         """Files and their stamps; None for the one file asked for when it is not there."""
@@ -112,7 +109,7 @@ class Shelf:
 
     def _put(self, file: Path, stamp: Stamp | None) -> None:
         profile = read_profile(file, self._model.hash, len(self._model.identity_mm))
-        self.held[file] = Held(profile, profile.id, Curve(profile.shapes), profile.identity @ self._metric)
+        self.held[file] = Held(file, profile, profile.id, Curve(profile.shapes), profile.identity @ self._metric)
         self._stamps[file] = stamp
         self._complaints.pop(file, None)
         self.edition += 1

@@ -169,13 +169,14 @@ class Finder:
 
     def settle(self, fits: dict[int, Fit], now_seconds: float) -> list[Track]:
         """Take this frame's outcome: `fits` by track id are those accepted. Returns the tracks worth publishing."""
+        sure = {track.track_id for track in self.tracks if track.state != TrackState.ACQUIRING}
         for track in self.tracks:
             fit = fits.get(track.track_id)
             if fit is not None:
                 self._saw(track, fit)
             else:
                 self._missed(track, now_seconds)
-        self._drop_doubles()
+        self._drop_doubles(sure, now_seconds)
         # A proposal that never became a face is nobody's loss.
         self.tracks = [
             t for t in self.tracks if t.seen or (t.unseen_since is not None and t.state != TrackState.ACQUIRING)
@@ -199,12 +200,17 @@ class Finder:
         over = now_seconds - track.unseen_since > self.settings.coast_seconds or now_seconds < track.unseen_since
         track.state = TrackState.LOST if over else TrackState.COASTING
 
-    def _drop_doubles(self) -> None:
-        """Two tracks on one face: the younger goes."""
+    def _drop_doubles(self, sure: set[int], now_seconds: float) -> None:
+        """Two tracks on one face: the younger is lost, and said to be where anybody was `sure` of it until now."""
         kept: list[Track] = []
         for track in sorted(self.tracks, key=lambda t: t.track_id):
-            if not any(other.seen and same_face(track.roi, other.roi) for other in kept):
-                kept.append(track)
+            if any(other.seen and same_face(track.roi, other.roi) for other in kept):
+                if track.track_id not in sure:
+                    continue
+                if track.unseen_since is None:
+                    track.unseen_since = now_seconds
+                track.seen, track.state = 0, TrackState.LOST
+            kept.append(track)
         self.tracks = kept
 
     def _is_new(self, detection: Detection) -> bool:

@@ -7,7 +7,7 @@ It does not know how the filter works (the `imm` kernel) nor how faces move (`dy
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import isfinite
+from numbers import Integral, Real
 
 from tracker.errors import SettingsError
 
@@ -52,15 +52,17 @@ class SmoothSettings:
     def __post_init__(self) -> None:
         for name in ("calm", *GROUPS):
             value = getattr(self, name)
-            if not isfinite(value) or not 0.01 <= value <= 100.0:
-                raise SettingsError(f"smoothing of {name} {value}; give 0.01 to 100, 1 is the default")
-        if not 0.0 <= self.ahead_ms <= MOST_AHEAD_MS:
-            raise SettingsError(f"ahead_ms {self.ahead_ms}; give 0 to {MOST_AHEAD_MS:.0f}")
-        if not 0 <= self.look_ahead_frames <= MOST_LOOK_AHEAD:
-            raise SettingsError(f"look_ahead_frames {self.look_ahead_frames}; give 0 to {MOST_LOOK_AHEAD}")
+            if not (isinstance(value, Real) and 0.01 <= float(value) <= 100.0):
+                raise SettingsError(f"smoothing of {name} {value!r}; give 0.01 to 100, 1 is the default")
+        if not (isinstance(self.ahead_ms, Real) and 0.0 <= float(self.ahead_ms) <= MOST_AHEAD_MS):
+            raise SettingsError(f"ahead_ms {self.ahead_ms!r}; give 0 to {MOST_AHEAD_MS:.0f}")
+        if not (isinstance(self.look_ahead_frames, Integral) and 0 <= self.look_ahead_frames <= MOST_LOOK_AHEAD):
+            raise SettingsError(
+                f"look_ahead_frames {self.look_ahead_frames!r}; give whole frames, 0 to {MOST_LOOK_AHEAD}"
+            )
         if self.look_ahead_frames and self.ahead_ms:
             raise SettingsError(
                 f"ahead_ms {self.ahead_ms} and look_ahead_frames {self.look_ahead_frames}; predict or wait, not both"
             )
-        if not self.gap_seconds > 0:
-            raise SettingsError(f"gap_seconds {self.gap_seconds}; it must be above 0")
+        if not (isinstance(self.gap_seconds, Real) and float(self.gap_seconds) > 0):
+            raise SettingsError(f"gap_seconds {self.gap_seconds!r}; give more than 0, such as 0.5")

@@ -21,6 +21,8 @@ from tracker.smooth.settings import SmoothSettings
 
 _E = len(GROUP_OF)
 _CHANNELS = _E + 6
+_MOST_VARIANCE = 1e4
+"""In each channel's own unit: whoever is less sure than this, or says no number, knows nothing."""
 
 
 class Measured(Protocol):
@@ -103,6 +105,7 @@ class TrackFilter:
         std[_E + 1 : _E + 3] = fit.centre_std_px / (INTER_OCULAR_MM * scale) if 0 < scale < inf else 1.0
         std *= self._constants.noise_share
         std *= std
+        np.fmin(std, _MOST_VARIANCE, out=std)  # of a NaN and a number, the number
         return self._filter(scale, step, seen=True)
 
     def coast(self, pts_seconds: float) -> Filtered:
