@@ -15,7 +15,7 @@ from tracker.clients.clock_offset import Offset
 from tracker.clients.clock_watch import ClockWatch
 from tracker.clients.feed import STAGES, Feed
 from tracker.clients.subscribe import Reception, Subscription, subscribe
-from tracker.clock import monotonic_ns
+from tracker.clock import FOREVER_SECONDS, monotonic_ns
 from tracker.errors import SettingsError, WireError
 from tracker.face.expression import ARKIT_NAMES
 from tracker.face.parameters import Face
@@ -186,7 +186,7 @@ def _follow(
 ) -> None:  # fmt: skip
     """Receive and redraw; a bad message counts, but not towards `count`."""
     begin_ns = monotonic_ns()
-    end_ns = None if seconds is None else begin_ns + int(seconds * 1e9)
+    end_ns = None if seconds is None or seconds > FOREVER_SECONDS else begin_ns + int(seconds * 1e9)
     draw_ns, left = begin_ns + int(screen.every_seconds * 1e9), count
     while left != 0:
         now_ns, table.clock_word = monotonic_ns(), clock.word

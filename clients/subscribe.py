@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import zmq
 
-from tracker.clock import monotonic_ns
+from tracker.clock import FOREVER_SECONDS, monotonic_ns
 from tracker.errors import SettingsError, WireError
 from tracker.wire import topics
 from tracker.wire.codec import decode
@@ -104,7 +104,7 @@ class Subscription:
 
     def receive(self, timeout_seconds: float | None = None) -> FrameMessage | None:
         """The next message, or None when none came in time or the subscription is closed; waits forever without one."""
-        until_ns = None if timeout_seconds is None else monotonic_ns() + int(timeout_seconds * 1e9)
+        until_ns = _until_ns(timeout_seconds)
         while not self._socket.closed and self._socket.poll(_milliseconds_left(until_ns)):
             message = self.reception.read(self._socket.recv())
             if message is not None or _passed(until_ns):
@@ -141,12 +141,24 @@ class AsyncSubscription:
 
     async def receive(self, timeout_seconds: float | None = None) -> FrameMessage | None:
         """The next message, or None when none came in time or the subscription is closed."""
-        until_ns = None if timeout_seconds is None else monotonic_ns() + int(timeout_seconds * 1e9)
-        while not self._socket.closed and await self._socket.poll(_milliseconds_left(until_ns)):
+        until_ns = _until_ns(timeout_seconds)
+        while await self._heard(until_ns):
             message = self.reception.read(await self._socket.recv())
             if message is not None or _passed(until_ns):
                 return message
         return None
+
+    async def _heard(self, until_ns: int | None) -> bool:
+        """Whether a message is here in time; none is where another task closes the subscription meanwhile."""
+        from asyncio import CancelledError, current_task
+
+        try:
+            return not self._socket.closed and bool(await self._socket.poll(_milliseconds_left(until_ns)))
+        except CancelledError:
+            waiting = current_task()
+            if self._socket.closed and not (waiting and waiting.cancelling()):  # by the socket, not by whoever runs us
+                return False
+            raise
 
     def close(self) -> None:
         """Hang up. May be called twice."""
@@ -193,7 +205,8 @@ def hello(url: str, source_id: str | None = None, timeout_seconds: float = 3.0) 
     """
     listening: zmq.Socket[bytes] = _connect(zmq.Context.instance().socket(zmq.SUB), url, False, source_id, topics.HELLO)
     try:
-        return decode_hello(listening.recv()) if listening.poll(int(timeout_seconds * 1000)) else None
+        left = _milliseconds_left(_until_ns(timeout_seconds))
+        return decode_hello(listening.recv()) if listening.poll(left) else None
     finally:
         listening.close(0)
 
@@ -219,6 +232,13 @@ def _connect(
         unconnected.close(0)
         raise
     return unconnected
+
+
+def _until_ns(timeout_seconds: float | None) -> int | None:
+    """When so long from now is; None is forever."""
+    if timeout_seconds is None or timeout_seconds > FOREVER_SECONDS:
+        return None
+    return monotonic_ns() + int(timeout_seconds * 1e9)
 
 
 def _passed(until_ns: int | None) -> bool:

@@ -122,7 +122,7 @@ def run(source: str, preview: Path | None, render: str | None, **flags: Any) -> 
         avfoundation:0                a camera on macOS
         dshow:video=Integrated Camera a camera on Windows
         lavfi:testsrc2=size=640x480   a generator of FFmpeg
-        -                             standard input
+        -                             standard input; a named pipe goes by its path
 
     \b
     Examples:

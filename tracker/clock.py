@@ -9,6 +9,8 @@ import time
 from dataclasses import dataclass
 
 monotonic_ns = time.monotonic_ns
+FOREVER_SECONDS = 2e6
+"""Three weeks. To wait longer, infinitely too, is to wait without end: sockets count 2^31 milliseconds at most."""
 
 
 @dataclass(frozen=True, slots=True)

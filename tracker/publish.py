@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 import zmq
 
-from tracker.clock import Anchor, anchor, monotonic_ns
+from tracker.clock import FOREVER_SECONDS, Anchor, anchor, monotonic_ns
 from tracker.control import SOCKET_OPTIONS, Control
 from tracker.errors import PublishError, SettingsError
 from tracker.face.mirror import identity_sign, mirrored, mirrored_vertices
@@ -160,7 +160,7 @@ class Publisher:
         """Send the hello if it is time or somebody new may want it; tie the clocks together anew with it."""
         now_ns = monotonic_ns()
         if self._subscribed() or now_ns >= self._hello_due_ns:
-            self._hello_due_ns = now_ns + int(self._settings.hello_seconds * 1e9)
+            self._hello_due_ns = now_ns + int(min(self._settings.hello_seconds, FOREVER_SECONDS) * 1e9)
             self._anchor = anchor()
             self._send_lossy(self._hello)
 

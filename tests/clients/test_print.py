@@ -60,6 +60,10 @@ def test_lines_into_a_pipe(url: str) -> None:
     assert set(table.feeds) == {"cam1"}
 
 
+def test_for_ever_by_a_number(url: str) -> None:
+    assert print_table(url, seconds=float("inf"), count=1, out=io.StringIO()).messages == 1
+
+
 def test_it_ends_after_so_many_seconds_though_nothing_comes() -> None:
     out = io.StringIO()
     print_table("tcp://127.0.0.1:9", seconds=0.1, out=out)

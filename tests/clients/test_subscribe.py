@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import struct
 import subprocess
 import sys
@@ -209,6 +210,28 @@ def test_async_newest_and_other_work_beside(sender: Sender) -> None:
     last, ticks = asyncio.run(collect())
     assert last == 499
     assert ticks > 3, "waiting must leave the loop to others"
+
+
+def test_async_closing_ends_who_waits_and_cancelling_still_cancels(sender: Sender) -> None:
+    async def collect() -> list[FrameMessage]:
+        waiting = subscribe_async(sender.url)
+        task = asyncio.create_task(anext(waiting, None))
+        await asyncio.sleep(0.05)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        asyncio.get_running_loop().call_later(0.05, waiting.close)
+        assert [message async for message in waiting] == []
+        return [message async for message in waiting]
+
+    assert asyncio.run(collect()) == []
+
+
+def test_waiting_for_ever_by_a_number(sender: Sender) -> None:
+    with subscribe(sender.url, timeout_seconds=math.inf) as subscription:
+        sender.wait()
+        sender.send(frame(7))
+        assert next(subscription).sequence == 7
 
 
 @pytest.mark.parametrize(

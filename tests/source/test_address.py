@@ -19,7 +19,7 @@ from tracker.source.opening import option_sets
 @pytest.mark.parametrize(
     ("spec", "kind", "system", "target"),
     [
-        ("-", "stdin", None, ""),
+        ("-", "pipe", None, ""),
         ("/dev/video3", "camera", "v4l2", "/dev/video3"),
         ("v4l2:/dev/video0", "camera", "v4l2", "/dev/video0"),
         ("avfoundation:0", "camera", "avfoundation", "0"),
@@ -212,7 +212,7 @@ def test_a_large_picture_is_asked_for_as_mjpeg_first() -> None:
 @pytest.mark.parametrize(
     "wrong",
     [{"width_px": 640}, {"height_px": 480}, {"width_px": 0, "height_px": 480}, {"fps": -1.0}, {"fps": float("nan")},
-     {"timeout_seconds": 0.0}],
+     {"timeout_seconds": 0.0}, {"timeout_seconds": float("inf")}, {"timeout_seconds": 1e10}],
 )  # fmt: skip
 def test_impossible_settings(wrong: dict[str, float]) -> None:
     with pytest.raises(SettingsError, match=next(iter(wrong)).split("_")[0]):

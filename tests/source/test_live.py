@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import signal
 import socket
 import subprocess
 import sys
@@ -82,6 +83,19 @@ def stalling(data: bytes, release: threading.Event) -> Callable[[socket.socket],
     return talk
 
 
+@pytest.mark.parametrize(
+    ("name", "wishes"),
+    [("bare.mjpeg", {"codec": "mjpeg", "pix_fmt": "yuvj420p"}), ("bare.h264", {"options": {"tune": "zerolatency"}})],
+)
+def test_a_stream_without_times_has_those_of_its_coming(clip, name: str, wishes: dict) -> None:
+    data = clip(name, frames=60, **wishes).read_bytes()
+    with server(lambda connection: connection.sendall(data)) as url, open_source(url, PATIENT) as source:
+        frames = list(source)
+    shown = [(frame.pts, frame.captured_ns - frames[0].captured_ns) for frame in frames]
+    assert source.live and [pts - frames[0].pts for pts, _ in shown] == [came for _, came in shown]
+    assert {frame.time_base for frame in frames} == {Fraction(1, 10**9)}
+
+
 def test_closing_while_blocked_does_not_hang(clip) -> None:
     data, release = clip("sent.ts", frames=60, noisy=True).read_bytes(), threading.Event()
     with server(stalling(data, release)) as url:
@@ -124,6 +138,25 @@ def test_a_process_ends_while_its_reader_is_blocked(clip) -> None:
         done = subprocess.run([sys.executable, "-c", program, url], capture_output=True, timeout=60)
         release.set()
     assert (done.returncode, done.stdout.split(), done.stderr) == (0, [b"160"], b"")
+
+
+def test_opening_can_be_interrupted(clip) -> None:
+    """At once, and as an interrupt: not as the fault of a source that said nothing by then."""
+    waiting, release = threading.Event(), threading.Event()
+
+    def silent(_: socket.socket) -> None:
+        waiting.set()
+        release.wait(60)
+
+    program = "import sys; from tracker.source import *; open_source(sys.argv[1], SourceSettings(timeout_seconds=20))"
+    with (
+        server(silent) as url,
+        subprocess.Popen([sys.executable, "-c", program, url], stderr=subprocess.PIPE) as process,
+    ):
+        assert waiting.wait(60) and process.stderr
+        process.send_signal(signal.SIGINT)
+        assert b"KeyboardInterrupt" in process.stderr.read().splitlines()[-1]
+        release.set()
 
 
 class Breaking:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import gc
+import os
 import signal
 import subprocess
 import sys
+import threading
+import time
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
@@ -14,6 +17,7 @@ import av
 import numpy as np
 import pytest
 
+from tracker.errors import SettingsError
 from tracker.source import SourceSettings, open_source, video
 from tracker.source.address import parse_address
 from tracker.source.decoder import Decoder
@@ -34,6 +38,7 @@ B_FRAMES = {"bf": "3", "x264-params": "b-pyramid=normal"}
         ("part4.mp4", {"codec": "mpeg4", "options": {"bf": "2", "b": "8000000", "qmax": "2"}}),
         ("part2.ts", {"codec": "mpeg2video", "options": {"bf": "2", "b": "8000000", "qmax": "2"}}),
         ("deep.mp4", {"codec": "libx265", "options": {"x265-params": "bframes=3:log-level=none"}}),
+        ("b.avi", {"options": B_FRAMES}),
         ("motion.avi", {"codec": "mjpeg", "pix_fmt": "yuvj420p"}),
         ("web.webm", {"codec": "libvpx-vp9", "options": {"deadline": "realtime", "cpu-used": "8"}}),
     ],
@@ -153,21 +158,30 @@ def test_resolution_changes_mid_stream(clip, frame_shown, tmp_path: Path, kind: 
     assert source.reformatted == 10 and [frame.reformatted for frame in frames] == [False] * 10 + [True] * 10
 
 
-@pytest.mark.parametrize(
-    ("name", "wishes", "opened"),
-    [
-        ("b.mp4", {"options": B_FRAMES}, 1),
-        ("b.mkv", {"options": B_FRAMES}, 1),
-        ("b.ts", {"options": B_FRAMES}, None),
-        ("bare.h264", {"options": B_FRAMES}, None),
-        ("motion.avi", {"codec": "mjpeg", "pix_fmt": "yuvj420p"}, 1),
-        ("web.webm", {"codec": "libvpx-vp9", "options": {"deadline": "realtime", "cpu-used": "8"}}, 1),
-    ],
-)
-def test_loop_goes_on_in_time(clip, frame_shown, monkeypatch, name: str, wishes: dict, opened: int | None) -> None:
-    """What can go back to its first picture is opened once; all else shows the same, opened anew."""
+@pytest.fixture
+def reopened(monkeypatch) -> list[Decoder]:
+    """The decoders that a source opens after its first."""
     decoders: list[Decoder] = []
     monkeypatch.setattr(video, "Decoder", lambda *given: decoders.append(Decoder(*given)) or decoders[-1])
+    return decoders
+
+
+@pytest.mark.parametrize(
+    ("name", "wishes"),
+    [
+        ("b.mp4", {"options": B_FRAMES}),
+        ("b.mkv", {"options": B_FRAMES}),
+        ("b.ts", {"options": B_FRAMES}),
+        ("bare.h264", {"options": B_FRAMES}),
+        ("bare.hevc", {"codec": "libx265", "options": {"x265-params": "bframes=3:log-level=none"}}),
+        ("part2.mpg", {"codec": "mpeg2video", "options": {"bf": "2", "b": "8000000", "qmax": "2"}}),
+        ("b.avi", {"options": B_FRAMES}),
+        ("motion.avi", {"codec": "mjpeg", "pix_fmt": "yuvj420p"}),
+        ("web.webm", {"codec": "libvpx-vp9", "options": {"deadline": "realtime", "cpu-used": "8"}}),
+    ],
+)
+def test_loop_goes_on_in_time(clip, frame_shown, reopened, name: str, wishes: dict) -> None:
+    """In the container that is open already."""
     with open_source(str(clip(name, **wishes)), SourceSettings(loop=True)) as source:
         assert source.frames_expected is None
         frames = list(islice(source, 75))
@@ -175,7 +189,32 @@ def test_loop_goes_on_in_time(clip, frame_shown, monkeypatch, name: str, wishes:
     assert [frame_shown(frame) for frame in frames] == [index % 30 for index in range(75)]
     assert [frame.index for frame in frames] == list(range(75))
     assert np.allclose(np.diff([frame.pts_seconds for frame in frames]), 1 / 30, atol=1.1e-3)
-    assert opened is None or 1 + len(decoders) == opened
+    assert not reopened
+
+
+@pytest.mark.parametrize(("kind", "options"), [("ts", B_FRAMES), ("ts", {"tune": "zerolatency"}), ("h264", B_FRAMES)])
+def test_loop_begins_at_the_beginning(clip, frame_shown, reopened, tmp_path: Path, kind: str, options: dict) -> None:
+    """Where times start anew in the middle, the same time is found twice: only the first is the beginning."""
+    one, other = clip(f"one.{kind}", options=options), clip(f"other.{kind}", frames=20, options=options)
+    path = tmp_path / f"both.{kind}"
+    path.write_bytes(one.read_bytes() + other.read_bytes())
+    with open_source(str(path), SourceSettings(loop=True)) as source:
+        order = [frame_shown(frame) for frame in islice(source, 120)]
+    assert order == [*range(30), *range(20), *range(30), *range(20), *range(20)]
+    assert source.damaged == (2 if kind == "ts" else 0)  # where the two are joined
+    assert not reopened
+
+
+def test_loop_opens_anew_what_cannot_go_back(clip, frame_shown, reopened, monkeypatch) -> None:
+    """With a container that finds another picture than the first, or none."""
+    for start in (
+        lambda decoder: islice(Decoder(decoder.address, SourceSettings()), 3, None),
+        lambda decoder: iter(()),
+    ):
+        monkeypatch.setattr(Decoder, "rewound", start)
+        with open_source(str(clip("plain.mp4")), SourceSettings(loop=True)) as source:
+            assert [frame_shown(frame) for frame in islice(source, 40)] == [*range(30), *range(10)]
+    assert len(reopened) == 2
 
 
 def test_realtime_is_captured_on_schedule(clip) -> None:
@@ -251,6 +290,46 @@ def test_nothing_useful_on_standard_input() -> None:
     for data in (b"", b"nonsense" * 1000):
         done = subprocess.run([sys.executable, "-c", COUNT], input=data, capture_output=True, timeout=60)
         assert "SourceError: 'standard input'" in done.stderr.decode()
+
+
+def test_a_named_pipe(clip, frame_shown, tmp_path: Path) -> None:
+    path, data = tmp_path / "pipe", clip("piped.ts").read_bytes()
+    os.mkfifo(path)
+    writer = threading.Thread(target=path.write_bytes, args=(data,))
+    writer.start()
+    before = len(os.listdir("/dev/fd"))
+    with open_source(str(path)) as source:
+        assert [frame_shown(frame) for frame in source] == list(range(30))
+    writer.join()
+    assert len(os.listdir("/dev/fd")) <= before
+    with pytest.raises(SettingsError, match="--loop"):
+        open_source(str(path), SourceSettings(loop=True))
+
+
+def interrupted(program: str, reading: str) -> bytes:
+    """What a program says of an interrupt that comes a while after it began to wait, having said `reading`."""
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout and process.stderr
+        assert process.stdout.readline() == f"{reading}\n".encode()
+        time.sleep(0.2)
+        process.send_signal(signal.SIGINT)
+        process.wait(timeout=60)
+        return process.stderr.read()
+
+
+@pytest.mark.parametrize("given", ["nobody", "silence", "half"])
+def test_a_named_pipe_can_be_interrupted(clip, tmp_path: Path, given: str) -> None:
+    """While nobody writes to it, nothing is written, or no more."""
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    program = f"from tracker.source import open_source; print('opening', flush=True); list(open_source({str(path)!r}))"
+    data = clip("long.ts", frames=300, noisy=True).read_bytes() if given == "half" else b""
+    writer = None if given == "nobody" else os.open(path, os.O_RDWR)
+    if writer is not None:
+        threading.Thread(target=os.write, args=(writer, data), daemon=True).start()
+    assert b"KeyboardInterrupt" in interrupted(program, "opening").splitlines()[-1]
+    if writer is not None:
+        os.close(writer)
 
 
 def test_standard_input_can_be_interrupted(clip) -> None:

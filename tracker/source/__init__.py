@@ -1,4 +1,4 @@
-"""Where video comes in: files, URLs, cameras, generators and standard input as one iterator of `Frame`s.
+"""Where video comes in: files, URLs, cameras, generators and pipes as one iterator of `Frame`s.
 
 Given what a user writes, `open_source` opens it and returns frames in the decoder's own planes, with their times. It
 does not know what will be done with them.
@@ -68,8 +68,9 @@ class Source(Protocol):
 def open_source(spec: str, settings: SourceSettings = SourceSettings()) -> Source:
     """Open a path, `rtsp://...` and other URLs, `v4l2:/dev/video0`, `lavfi:testsrc2=...` or `-` for standard input.
 
-    Files, generators and standard input give every frame; cameras and streams the newest. Something fetched by HTTP is
-    read as a file if it has an end. Raises SourceError for what cannot be opened, SettingsError for what does not fit.
+    Files, generators and pipes, by name or as standard input, give every frame; cameras and streams the newest.
+    Something fetched by HTTP is read as a file if it has an end. Raises SourceError for what cannot be opened,
+    SettingsError for what does not fit.
     """
     address = parse_address(spec)
     _check(address, settings)

@@ -1,4 +1,4 @@
-"""What a user writes to name a source, taken apart: file, URL, camera, generator or standard input.
+"""What a user writes to name a source, taken apart: file, URL, camera, generator or pipe.
 
 Given the text, it says what kind of source it is and what FFmpeg is to be told; a mistake is refused here if it can be
 seen without opening anything. It does not know how any kind is opened or read.
@@ -17,7 +17,7 @@ from urllib.parse import unquote, urlsplit
 
 from tracker.errors import SettingsError, SourceError
 
-Kind = Literal["file", "url", "camera", "generator", "stdin"]
+Kind = Literal["file", "url", "camera", "generator", "pipe"]
 
 CAMERA_SYSTEMS = {"v4l2": "Linux", "avfoundation": "macOS", "dshow": "Windows"}
 SCHEMES = ("rtsp", "rtsps", "http", "https", "rtmp", "rtmps", "udp", "rtp", "tcp", "tls", "srt", "file")
@@ -33,7 +33,7 @@ class Address:
     kind: Kind
     """Decides how it is opened and paced."""
     target: str
-    """What FFmpeg is given; for standard input, unused."""
+    """What FFmpeg is given. Of a pipe its path, which FFmpeg never sees; of standard input nothing."""
     system: str | None
     """FFmpeg's name of the input device, or None to let it look at the data."""
     name: str
@@ -46,10 +46,10 @@ class Address:
 
     def reads(self, path: Path) -> bool:
         """Whether `path` is the very file that is read here, by whatever name, or what standard input comes from."""
-        if self.kind not in ("file", "camera", "stdin"):
+        if self.kind not in ("file", "camera", "pipe"):
             return False
         try:
-            read = os.fstat(0) if self.kind == "stdin" else os.stat(self.target.removeprefix("file:"))
+            read = os.stat(self.target.removeprefix("file:")) if self.target else os.fstat(0)
             return os.path.samestat(read, path.stat())
         except (OSError, ValueError):  # one of them is not there
             return False
@@ -58,7 +58,7 @@ class Address:
 def parse_address(spec: str) -> Address:
     """Take `spec` apart. Raises SourceError for an unknown scheme and for what is plainly no readable file."""
     if spec == "-":
-        return Address("stdin", "", None, "standard input")
+        return Address("pipe", "", None, "standard input")
     if spec.startswith("/dev/video"):
         return Address("camera", spec, "v4l2", spec)
     scheme, separator, _ = spec.partition("://")
@@ -105,6 +105,8 @@ def _file(path_text: str, name: str) -> Address:
         raise SourceError(f"{name!r} is a directory; give one video file in it")
     if stat.S_ISREG(found.st_mode) and found.st_size == 0:
         raise SourceError(f"{name!r} is empty; give a video file")
+    if stat.S_ISFIFO(found.st_mode):
+        return Address("pipe", path_text, None, name)
     # Without the prefix, FFmpeg would take a name such as `concat:a` for one of its protocols.
     return Address("file", f"file:{path_text}", None, name)
 

@@ -44,7 +44,7 @@ def silence(address: Address, timeout_seconds: float) -> SourceError:
 
 
 def _not_a_video(error: Exception, address: Address) -> SourceError:
-    if address.kind == "stdin":
+    if address.kind == "pipe":
         tip = "pipe MPEG-TS, Matroska or a faststart MP4, such as: ffmpeg -i talk.mp4 -f mpegts - | facewire run -"
     else:
         tip = "give one that plays elsewhere; a file cut short may have lost its index"

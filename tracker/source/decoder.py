@@ -22,6 +22,7 @@ from tracker.clock import monotonic_ns
 from tracker.errors import SourceError
 from tracker.source.address import Address
 from tracker.source.complaint import complaint, silence
+from tracker.source.frame import NANOSECOND
 from tracker.source.opening import accelerator, open_container, open_pipe, video_stream
 from tracker.source.settings import SourceSettings
 
@@ -61,12 +62,12 @@ class Decoder:
         self.address = address
         self.damaged = 0
         self._timeout_seconds = settings.timeout_seconds
-        self._pipe = open_pipe() if address.kind == "stdin" else None
+        self._pipe = open_pipe(address) if address.kind == "pipe" else None
         self._container = self._open(settings)
         try:
             self._stream = video_stream(self._container, address)
         except SourceError:
-            self._container.close()
+            self.close()
             raise
         self._codec = self._stream.codec_context
         self._must_stay = settings.decode == "cuda"
@@ -80,6 +81,13 @@ class Decoder:
             address.kind == "url" and not (address.pulled and self._container.duration)
         )
         self.frames_expected = None if self.live else self._stream.frames or None
+        # Where times may jump, or there are none, a search by time ends anywhere: past the first pictures of MPEG-TS.
+        by_time = not (self._is(av.format.Flags.ts_discont) or self._is(av.format.Flags.no_timestamps))
+        self._begins_at_a_byte = not (by_time or self._is(av.format.Flags.no_byte_seek))
+        self._numbered = self._container.format.name == "avi"
+        # FFmpeg would make up times at a rate that it guesses, 25 a second whatever a web camera sends.
+        self._clocked = self.live and self._is(av.format.Flags.no_timestamps)
+        self._began_ns: int | None = None
         self._index = 0
         self._last: tuple[int, Fraction] | None = None
         self._time_base: Fraction | None = None
@@ -108,11 +116,15 @@ class Decoder:
 
     def _check_without(self, settings: SourceSettings) -> None:
         """Raise SourceError where the source itself cannot be opened."""
-        if self.address.kind != "stdin":
+        if self.address.kind != "pipe":
             open_container(self.address, settings, None).close()
 
+    def _is(self, flag: av.format.Flags) -> bool:
+        """Whether FFmpeg says this of the container's format."""
+        return flag in av.format.Flags(self._container.format.flags)
+
     def _rate(self) -> Fraction | None:
-        bare = av.format.Flags.no_timestamps in av.format.Flags(self._container.format.flags)
+        bare = self._is(av.format.Flags.no_timestamps)
         # For a bare stream the demuxer's average is its own guess; the codec's is in the stream.
         rate = self._stream.guessed_rate if bare else self._stream.average_rate or self._stream.guessed_rate
         return Fraction(rate) if rate else None
@@ -136,7 +148,10 @@ class Decoder:
     def rewound(self) -> Iterator[Decoded]:
         """The pictures from the start, as far as the container finds it: none, or others, where it does not."""
         try:
-            self._container.seek(self._container.start_time or 0)
+            if self._begins_at_a_byte:
+                self._container.seek(0, unsupported_byte_offset=True)
+            else:
+                self._container.seek(self._container.start_time or 0)
         except av.FFmpegError:
             return
         self._last = None
@@ -180,13 +195,18 @@ class Decoder:
             if self._must_stay and picture.sw_format is None:  # known only now: FFmpeg falls back without a word
                 raise self._no_device()
             arrived_ns = self._arrived.pop(picture.pts, arrived_ns)
-            self._last = self._time_of(picture)
+            self._last = self._time_of(picture, arrived_ns)
             yield Decoded(picture, *self._last, self._index, arrived_ns, decoded_ns)
             self._index += 1
 
-    def _time_of(self, picture: VideoFrame) -> tuple[int, Fraction]:
-        """The picture's own time, or a frame after the last one's: bare streams carry none."""
-        pts = picture.pts
+    def _time_of(self, picture: VideoFrame, arrived_ns: int) -> tuple[int, Fraction]:
+        """The picture's own time. Bare streams carry none: then when it came, or of a file, a frame after the last."""
+        if self._clocked:
+            self._began_ns = self._began_ns or arrived_ns
+            return max(arrived_ns - self._began_ns, self._last[0] + 1 if self._last else 0), NANOSECOND
+        # AVI numbers its frames as they are to be decoded: where that is not the order to show them in, what a picture
+        # carries is another one's number. The decoding order's numbers are shown in theirs.
+        pts = picture.dts if self._numbered else picture.pts
         if pts is not None:
             # A stream's pictures share one; to ask each for it makes a fraction anew, 40 us while caches are cold.
             self._time_base = self._time_base or Fraction(picture.time_base or self._stream.time_base or self._step())
@@ -214,6 +234,8 @@ class Decoder:
     def close(self) -> None:
         """Close the container; only from the thread that iterates, or when none does."""
         self._container.close()
+        if self._pipe:
+            self._pipe.close()
 
 
 def _tagged_seconds(duration: str) -> float | None:

@@ -16,6 +16,8 @@ from tracker.errors import SourceError
 
 LAYOUTS = ("i420", "nv12", "rgb24")
 MATRICES = ("bt601", "bt709", "bt2020")
+NANOSECOND = Fraction(1, 10**9)
+"""The time base of what has only a clock's times."""
 SAMPLES = {8: np.dtype(np.uint8), 10: np.dtype(np.uint16)}
 """What a sample of each bit depth stands in."""
 
@@ -44,7 +46,7 @@ class Frame:
     full_range: bool
     """Luma spans 0..max instead of 16..235 (scaled to the bit depth)."""
     pts: int | None
-    """Presentation time in units of `time_base`; None for an image without time."""
+    """Presentation time in units of `time_base`; when it came of a live stream without times, None for an image."""
     time_base: Fraction
     index: int
     """Counts the frames that the source decoded, dropped ones included."""

@@ -6,7 +6,6 @@ in use. It does not know about sources.
 
 from __future__ import annotations
 
-from fractions import Fraction
 from math import isfinite
 
 import numpy as np
@@ -14,10 +13,8 @@ from av.video.frame import VideoFrame
 
 from tracker.clock import monotonic_ns
 from tracker.errors import SettingsError
-from tracker.source.frame import Frame
+from tracker.source.frame import NANOSECOND, Frame
 from tracker.source.planes import PlaneReader
-
-NANOSECOND = Fraction(1, 10**9)
 
 
 def frame_from_image(rgb: np.ndarray, pts_seconds: float | None = None) -> Frame:

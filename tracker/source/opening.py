@@ -9,6 +9,11 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from functools import partial
+from io import FileIO
 
 import av
 from av.codec.hwaccel import HWAccel
@@ -34,13 +39,14 @@ LARGEST_RAW_PIXELS = 640 * 480
 
 
 class Pipe:
-    """Standard input as FFmpeg reads it: whatever is there now, without waiting for a buffer to fill.
+    """Standard input or a named pipe as FFmpeg reads it: whatever is there now, without waiting for a full buffer.
 
-    PyAV swallows an interrupt that is raised while it reads; it is kept here, and raised by `check`.
+    FFmpeg itself would hear no interrupt while it waits for more. PyAV swallows one that is raised while it reads; it
+    is kept here, and raised by `check`.
     """
 
-    def __init__(self, descriptor: int) -> None:
-        self._descriptor = descriptor
+    def __init__(self, opened: FileIO) -> None:
+        self._opened = opened
         self._interrupt: BaseException | None = None
 
     def read(self, size: int) -> bytes:
@@ -48,7 +54,7 @@ class Pipe:
         if self._interrupt is not None:
             return b""
         try:
-            return os.read(self._descriptor, size)
+            return os.read(self._opened.fileno(), size)
         except Exception:
             raise
         except BaseException as interrupt:
@@ -60,9 +66,18 @@ class Pipe:
         if self._interrupt is not None:
             raise self._interrupt
 
+    def close(self) -> None:
+        """Hang up; standard input stays open. May be called twice."""
+        self._opened.close()
 
-def open_pipe() -> Pipe:
-    """Standard input. Raises SourceError where it is closed or a terminal."""
+
+def open_pipe(address: Address) -> Pipe:
+    """A named pipe, as soon as somebody writes to it, or standard input. Raises SourceError for a terminal, too."""
+    if address.target:
+        try:
+            return Pipe(FileIO(address.target))
+        except OSError as error:
+            raise complaint(error, address, 0) from error
     try:
         descriptor = sys.__stdin__.fileno() if sys.__stdin__ else 0
         os.fstat(descriptor)
@@ -70,7 +85,7 @@ def open_pipe() -> Pipe:
         raise SourceError("standard input is closed; pipe a video into it, or give a file") from error
     if os.isatty(descriptor):
         raise SourceError("standard input is a terminal; pipe a video into it, such as from ffmpeg -f mpegts -")
-    return Pipe(descriptor)
+    return Pipe(FileIO(descriptor, closefd=False))
 
 
 def accelerator() -> HWAccel:
@@ -103,22 +118,40 @@ def open_container(
     """Open `address`, or `pipe`. Raises SourceError."""
     failure: Exception | None = None
     for options in option_sets(address, settings):
+        opening = partial(
+            av.open,
+            pipe or address.target,
+            "r",
+            format=address.system,
+            options=options,
+            metadata_errors="replace",  # a title in Latin-1 is no reason to refuse a video
+            timeout=settings.timeout_seconds if address.kind == "url" else None,
+            hwaccel=hardware,
+        )
         try:
-            return av.open(
-                pipe or address.target,
-                "r",
-                format=address.system,
-                options=options,
-                metadata_errors="replace",  # a title in Latin-1 is no reason to refuse a video
-                timeout=settings.timeout_seconds if address.kind == "url" else None,
-                hwaccel=hardware,
-            )
+            # A hardware decoder must be opened by the thread that works with it: it takes over that one's context.
+            return _aside(opening) if address.kind == "url" and hardware is None else opening()
         except (av.FFmpegError, ValueError) as error:
             failure = error
             if pipe:
                 pipe.check()
     assert failure is not None
     raise complaint(failure, address, settings.timeout_seconds) from failure
+
+
+def _aside(opening: Callable[[], InputContainer]) -> InputContainer:
+    """What it returns or raises, from a thread of its own: FFmpeg hears no interrupt while it waits for a network, and
+    PyAV loses one that came meanwhile. After an interrupt the thread is left behind until its time is up."""
+    opened: Future[InputContainer] = Future()
+
+    def work() -> None:
+        try:
+            opened.set_result(opening())
+        except BaseException as failure:  # raised again where it is waited for
+            opened.set_exception(failure)
+
+    threading.Thread(target=work, name="facewire-open", daemon=True).start()
+    return opened.result()
 
 
 def option_sets(address: Address, settings: SourceSettings) -> list[dict[str, str]]:

@@ -7,10 +7,12 @@ what does not fit one is refused there.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import isfinite
 from typing import Literal
 
 from tracker.errors import SettingsError
+
+MOST = 10**9
+"""Of anything: more than any camera gives, and seconds that still fit a lock's counter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +41,8 @@ class SourceSettings:
             )
         for name in ("width_px", "height_px", "fps", "timeout_seconds"):
             value = getattr(self, name)
-            if value is not None and not (isfinite(value) and value > 0):
-                raise SettingsError(f"{name}={value}; it must be above 0")
+            if value is not None and not 0 < value <= MOST:
+                raise SettingsError(f"{name}={value}; it must be above 0, and {MOST} at most")
 
     @property
     def asks_for_a_mode(self) -> bool:

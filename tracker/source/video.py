@@ -91,11 +91,11 @@ class VideoSource:
         A decoder that goes back keeps its memory for pictures. To open hundreds of them, one after another, tears so
         many holes into the heap that it grows by tens of megabytes.
         """
-        pictures = self._decoder.rewound()
+        damaged, pictures = self._decoder.damaged, self._decoder.rewound()
         if (first := next(pictures, None)) is not None and first.pts == first_pts:
             return chain((first,), pictures)
         self._decoder.close()
-        damaged, self._decoder = self._decoder.damaged, Decoder(self._decoder.address, self._settings)
+        self._decoder = Decoder(self._decoder.address, self._settings)
         self._damaged_before += damaged
         return iter(self._decoder)
 
