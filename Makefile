@@ -14,7 +14,7 @@ OUT ?= out/demo
 MINUTES ?= 180
 DISTILL := $(BIN)/facewire distill
 
-.PHONY: help demo test setup lint bench weights named clean
+.PHONY: help demo test setup lint bench clip weights named clean
 .DEFAULT_GOAL := help
 
 help:
@@ -41,10 +41,12 @@ lint: $(ALL)
 	rm -rf build/lib && $(BIN)/python setup.py -q build
 	cd build/lib && ../../$(BIN)/mypy --config-file ../../pyproject.toml --cache-dir ../../.mypy_cache
 
-bench: $(ALL)
-	@test -n "$(CLIP)" || { echo 'make bench: name a clip: make bench CLIP=talk.mp4 [TEACHER=face_landmarker.task]' >&2; exit 2; }
+bench: clip $(ALL)
 	@$(BIN)/facewire bench latency "$(CLIP)" $(if $(TEACHER),--peer mediapipe --teacher "$(TEACHER)")
 	@$(BIN)/facewire bench kernels
+
+clip:
+	@test -f "$(CLIP)" || { echo 'make bench: name a clip: make bench CLIP=talk.mp4 [TEACHER=face_landmarker.task]' >&2; exit 2; }
 
 named:
 	@test -d "$(DATA)/train" && test -f "$(TEACHER)" || { echo 'make weights: name data and teacher: make weights DATA=data TEACHER=face_landmarker.task [MINUTES=180]' >&2; exit 2; }

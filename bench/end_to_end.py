@@ -16,7 +16,7 @@ from itertools import product
 from pathlib import Path
 from typing import Literal
 
-from tracker.bench import arrivals, chart, footage
+from tracker.bench import arrivals, chart, footage, promptness
 from tracker.bench.arrivals import Account, Attached, Taken
 from tracker.bench.listener import Listener
 from tracker.bench.player import Container, Player
@@ -30,6 +30,8 @@ WARM_UP_SECONDS = 3.0
 """Played before the frames that count: a live stream starts with what piled up while it was opened."""
 AFTER_SECONDS = 0.5
 """Played after them, so that closing is not measured."""
+BARRED = (720, 30, 1)
+"""Rows, frames a second and faces of the live stream that the bars speak of."""
 AWAY = (0.45, 0.9)
 """From where to where in a run the slow ones do not read: a share of it before, one behind."""
 
@@ -92,6 +94,8 @@ class Case:
     """What became of the frames, and how long they took."""
     slow: tuple[Attached, ...]
     """The subscribers that stopped reading."""
+    bars: tuple[promptness.Bar, ...] = ()
+    """What the run is held to, if it is one that the bars speak of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,8 +166,14 @@ def run_case(settings: Settings, shot: footage.Shot, path: Path, round_frames: i
     seconds = round_frames / shot.rate_hz
     return Case(
         str(shot), shot.height_px, shot.rate_hz, shot.faces, path.stat().st_size * 8e-3 / seconds, account,
-        tuple(arrivals.attached(taken, rows, away_ns) for rows in back),
+        tuple(arrivals.attached(taken, rows, away_ns) for rows in back), _bars(settings, shot, account),
     )  # fmt: skip
+
+
+def _bars(settings: Settings, shot: footage.Shot, account: Account) -> tuple[promptness.Bar, ...]:
+    if settings.via != "tcp" or (shot.height_px, shot.rate_hz, shot.faces) != BARRED:
+        return ()
+    return promptness.bars(account)
 
 
 def report(result: Result) -> str:
@@ -183,7 +193,7 @@ def _report_case(case: Case) -> list[str]:
         f"lost, {account.unsure} frames whose number could not be read; "
         f"decoded to published, p99 by p50: {account.tail_ratio:.1f}"
     )
-    parts = [f"{stages}\n{counts}"]
+    parts = [f"{stages}\n{counts}", *([promptness.bars_table(case.bars)] if case.bars else [])]
     if case.slow:
         beside = [[name, *one.cells()] for name, one in account.beside.items()]
         parts.append(table(("due to received, the others", *TAIL_HEADERS), beside, "beside slow subscribers"))

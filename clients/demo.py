@@ -168,7 +168,7 @@ def _watch(endpoint: str, ready: Any, last: Any, counts: Any) -> None:
     """The subscriber's process: one row of the table twice a second, and the counts at the end."""
     try:
         counts.put(listen(endpoint, ready.set, lambda: last.value))
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, BrokenPipeError):
         return  # the other process says so
 
 

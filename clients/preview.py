@@ -25,6 +25,9 @@ from tracker.source.frame import Frame
 
 _CLOCK = 90_000
 _USUAL_FPS, _MOST_FPS = 30.0, 1000.0  # some streams name their clock's 90,000
+# An MP4's index comes at the end. Until then these write it in pieces of a second, so that of a run that is killed, or
+# whose disk is full, all but the last two or three seconds play; closed it is the file that it would be without them.
+_IN_PIECES = {"movflags": "hybrid_fragmented+delay_moov", "frag_duration": "1000000", "flush_packets": "1"}
 
 
 class Preview:
@@ -163,6 +166,8 @@ def _open(path: Path, fps: float) -> tuple[Any, Any]:
         container = av.open(f"file:{path}", "w")  # without the prefix `9:30.mp4` would be a protocol
     except (OSError, ValueError) as error:
         raise SettingsError(f"no video format goes by {path.name!r}; give a file such as preview.mp4") from error
+    if container.format.name in ("mp4", "mov"):
+        container.container_options.update(_IN_PIECES)
     rate, options = Fraction(fps).limit_denominator(1001), {"preset": "veryfast", "crf": "21"}
     try:
         stream = container.add_stream("libx264", rate=rate, options=options)

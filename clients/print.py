@@ -28,14 +28,15 @@ STALE_SECONDS = 1.0
 STRONGEST = 3
 # Below this a shape is noise, not expression.
 SHOWN_FROM = 0.05
-_NOTHING = "nothing has come yet; does a publisher run there? (facewire run SOURCE --bind URL)"
+_PERCENTILES = ("p50", "p95", "p99")
 HIDE_CURSOR, SHOW_CURSOR, UP_AND_CLEAR = "\x1b[?25l", "\x1b[?25h", "\x1b[{}F\x1b[0J"
 
 
 class Table:
     """What is known of every source, as lines of text."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, source_id: str | None = None) -> None:
+        """`source_id` is the only source that is asked for, if one is."""
         self.feeds: dict[str, Feed] = {}
         self.messages = 0
         """Good ones that came, of all sources."""
@@ -43,6 +44,8 @@ class Table:
         self.clock_word = ""
         """How it stands with asking the publisher's clock; empty where nobody asks."""
         self._url = url
+        asked = "" if source_id is None else f" from {source_id!r}"
+        self._nothing = f"nothing has come yet{asked}; does a publisher run there? (facewire run SOURCE --bind URL)"
 
     def add(self, message: FrameMessage, offset: Offset | None = None) -> None:
         """Take one message, and what is known of its publisher's clock."""
@@ -59,7 +62,7 @@ class Table:
         if self.last_error is not None:
             lines.append(f"  last of them: {self.last_error}")
         if not self.feeds:
-            lines.append(f"  {_NOTHING}")
+            lines.append(f"  {self._nothing}")
         for source_id, feed in self.feeds.items():
             lines += _source_lines(source_id, feed, reception, self.clock_word)
         return lines
@@ -67,14 +70,14 @@ class Table:
     def short_lines(self, reception: Reception) -> list[str]:
         """One line for each source."""
         if not self.feeds:
-            return [f"{self._url}: bad messages {reception.bad}, {_NOTHING}"]
+            return [f"{self._url}: bad messages {reception.bad}, {self._nothing}"]
         lines = []
         for source_id, feed in self.feeds.items():
             total, faces = feed.stages_ms().get("total"), feed.last.faces if feed.last else ()
             lines.append(
                 f"{source_id} {_counts(source_id, feed, reception)}, bad {reception.bad}, "
                 f"{'' if total is None else f'total {total[0]:.1f}/{total[2]:.1f} ms {_unsure(feed)}, '}"
-                f"{'; '.join(_face_text(face) for face in faces) or 'no face'}"
+                f"{'; '.join(f'{_face_text(face)}   {_shapes_text(face)}' for face in faces) or 'no face'}"
             )
         return lines
 
@@ -92,7 +95,7 @@ def _source_lines(source_id: str, feed: Feed, reception: Reception, clock_word: 
         f"  {_counts(source_id, feed, reception)}, source dropped {last.dropped}",
         *_stage_lines(feed),
         f"  clock: {_clock_text(feed, clock_word)}",
-        *(f"  face {_face_text(face)}" for face in last.faces),
+        *(line for face in last.faces for line in (f"  face {_face_text(face)}", f"    {_shapes_text(face)}")),
         *(() if last.faces else ("  no face",)),
     ]
 
@@ -108,13 +111,14 @@ def _counts(source_id: str, feed: Feed, reception: Reception) -> str:
 
 
 def _stage_lines(feed: Feed) -> list[str]:
-    """Two lines: the stages, and under each its p50, p95 and p99."""
+    """The stages, and under each its p50, p95 and p99."""
     stages = feed.stages_ms()
     if not stages:
         return []
-    head = "".join(f" {stage:>17}" for stage in STAGES)
-    values = "".join(f" {'/'.join(f'{value:#.3g}' for value in stages[stage]):>17}" for stage in STAGES)
-    return [f"  ms       {head}", f"  50/95/99%{values}   {_unsure(feed)}".rstrip()]
+    lines = ["  ms " + "".join(f" {stage:>9}" for stage in STAGES)]
+    for row, name in enumerate(_PERCENTILES):
+        lines.append(f"  {name}" + "".join(f" {stages[stage][row]:>#9.3g}" for stage in STAGES))
+    return [*lines[:-1], f"{lines[-1]}   {_unsure(feed)}"]
 
 
 def _unsure(feed: Feed) -> str:
@@ -140,14 +144,19 @@ def _clock_text(feed: Feed, word: str) -> str:
 def _face_text(face: Face) -> str:
     yaw, pitch, roll = (_whole(math.degrees(angle)) for angle in yaw_pitch_roll_rad(face.rotation))
     x, y, z = (_whole(value) for value in face.translation_mm.tolist())
+    return (
+        f"{face.track_id} {face.state.name.lower()} {face.confidence:.2f}   yaw {yaw} pitch {pitch} "
+        f"roll {roll} deg   at {x} {y} {z} mm"
+    )
+
+
+def _shapes_text(face: Face) -> str:
+    """The strongest shapes, and by which profile they are calibrated."""
     shapes = face.blendshapes
     order = [i for i in shapes.argsort()[::-1][:STRONGEST] if shapes[i] > SHOWN_FROM]
     strongest = " ".join(f"{ARKIT_NAMES[i]} {shapes[i]:.2f}" for i in order)
     calibrated = f"   profile {face.profile_id.hex()[:8]}" if face.profile_id else ""
-    return (
-        f"{face.track_id} {face.state.name.lower()} {face.confidence:.2f}   yaw {yaw} pitch {pitch} "
-        f"roll {roll} deg   at {x} {y} {z} mm   {strongest}{calibrated}"
-    )
+    return (strongest or "-") + calibrated
 
 
 def _whole(value: float) -> str:
@@ -167,7 +176,7 @@ def print_table(
     if (seconds is not None and not seconds > 0) or (count is not None and count < 1):
         raise SettingsError(f"seconds {seconds}, count {count}; give more than 0, or leave them out")
     out = sys.stdout if out is None else out
-    table = Table(url)
+    table = Table(url, source_id)
     screen = _Screen(out)
     with (
         subscribe(url, newest, source_id, on_error=table.failed) as subscription,

@@ -8,6 +8,7 @@ operators are used for.
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -182,7 +183,8 @@ def _cell(row: str, column: str) -> tuple[Any, str]:
         reason = _REASONS[column](row)
     except (ImportError, OSError) as error:
         line = (str(error).splitlines() or [type(error).__name__])[0]
-        raise BackendUnavailable(f"{row} on {column}: {line}; pip install --upgrade {column}, or use auto") from error
+        what = f"--upgrade {column}" if column in PREFERRED else "'facewire[gpu]'"  # triton fails without torch, too
+        raise BackendUnavailable(f"{row} on {column}: {line}; pip install {what}, or use auto") from error
     contract = _CONTRACTS[row] if row in _CONTRACTS else _load(*_LATER[row])
     return contract(implementation), reason
 
@@ -308,5 +310,5 @@ def warmup(progress: Callable[[str], None] | None = None) -> Warmth:
     if None in places:
         say("no folder for compiled code can be written, so every start compiles anew; set NUMBA_CACHE_DIR to one")
     elif count:
-        say(f"compiled {count} kernels in {time.monotonic() - start:.0f} s, kept in {', '.join(folders)}")
+        say(f"compiled {count} kernels in {time.monotonic() - start:.0f} s, kept in {os.path.commonpath(folders)}")
     return Warmth(time.monotonic() - start, count, folders)

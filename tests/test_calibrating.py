@@ -289,5 +289,5 @@ def test_the_command_refuses_before_it_opens_the_source(
 def test_the_command_has_only_flags_that_suit_a_take() -> None:
     text = CliRunner().invoke(cli, ["calibrate", "--help"]).output
     assert "--smooth-calm" in text and "--max-faces" in text
-    assert not re.search("--(device|decode|smooth-look-ahead-frames|smooth-ahead-ms)", text)
+    assert not re.search("--(device|decode|loop|smooth-look-ahead-frames|smooth-ahead-ms)", text)
     assert CliRunner().invoke(cli, ["calibrate", "missing.mp4", "--seconds", "nan"]).exit_code == 2

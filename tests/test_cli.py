@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import signal
 import socket
@@ -18,6 +19,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tracker.errors import BackendUnavailable
+from tracker.measuring import BENCHES
 
 ROOT = Path(__file__).resolve().parents[1]
 LOOPBACK = "tcp://127.0.0.1:*"
@@ -372,6 +376,58 @@ def test_subscribe_shows_what_run_publishes(running: tuple[subprocess.Popen[str]
     assert "camera0" in done.stdout and "received 5" in done.stdout
 
 
+# A stop that comes while LLVM calls back: there an exception is lost.
+STOPPED_IN_A_CALLBACK = """
+import ctypes, os, signal, sys
+from tracker.kernels import backend
+called_back = ctypes.CFUNCTYPE(None)(lambda: os.kill(os.getpid(), getattr(signal, sys.argv[1])))
+backend.warmup = lambda progress: called_back()
+from tracker.cli import main
+main(["warmup"])
+"""
+
+
+@pytest.mark.parametrize("asked", ["SIGINT", "SIGTERM"])
+def test_a_stop_while_kernels_are_loaded_is_not_lost(asked: str) -> None:
+    done = subprocess.run([sys.executable, "-c", STOPPED_IN_A_CALLBACK, asked], capture_output=True, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (130, b"", b"")
+
+
+def test_stops_are_raised_again_once_kernels_are_loaded() -> None:
+    from tracker.cli import _stopped_at_once
+
+    numbers = signal.SIGINT, signal.SIGTERM
+    before = [signal.getsignal(number) for number in numbers]
+    with _stopped_at_once():
+        assert not set(before) & {signal.getsignal(number) for number in numbers}
+    assert [signal.getsignal(number) for number in numbers] == before
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+def test_what_is_said_to_a_full_disk_is_one_line() -> None:
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run([sys.executable, "-m", "tracker.cli", "version"], stdout=full, stderr=subprocess.PIPE)
+    assert done.returncode == 2
+    (line,) = done.stderr.decode().splitlines()
+    assert line.startswith("facewire: the disk ") and "is full" in line
+
+
+def test_a_demo_whose_reader_leaves_ends_quietly(tmp_path: Path, faceless_clip: Path) -> None:
+    command = [sys.executable, "-m", "tracker.cli", "demo", str(faceless_clip), "--out", str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None and process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 1
+
+
+@pytest.mark.parametrize("group", ["bench", "distill"])
+def test_a_group_without_a_command_shows_its_help(group: str) -> None:
+    alone, asked = facewire(group), facewire(group, "--help")
+    assert (alone.returncode, alone.stderr) == (0, "")
+    assert alone.stdout == asked.stdout and len(alone.stdout.splitlines()) > 10
+
+
 def test_doctor_reports_as_text_and_json() -> None:
     text = facewire("doctor", "--seconds", "0.5")
     assert text.returncode == 0, text.stderr
@@ -385,7 +441,6 @@ def test_doctor_reports_as_text_and_json() -> None:
 
 def test_doctor_says_of_every_device_column_whether_it_is_ready(monkeypatch: pytest.MonkeyPatch) -> None:
     from tracker import doctor
-    from tracker.errors import BackendUnavailable
     from tracker.kernels import backend
 
     found = backend.operator
@@ -433,6 +488,26 @@ def test_bench_refuses_what_it_could_not_write(tmp_path: Path) -> None:
             cli.main(["bench", *command], standalone_mode=False)
 
 
-@pytest.mark.parametrize("bench", [["latency", "missing.mp4"], ["accuracy", "missing"], ["kernels", "frobnicate"]])
+@pytest.mark.parametrize("name", BENCHES)
+def test_the_example_of_a_bench_is_one_that_it_takes(name: str) -> None:
+    from tracker.cli import cli
+
+    _, _, said, *arguments = shlex.split(BENCHES[name][1])
+    assert said == name
+    try:
+        cli.commands["bench"].commands[name].make_context(name, arguments)
+    except BackendUnavailable as missing:
+        pytest.skip(str(missing))
+
+
+@pytest.mark.parametrize(
+    "bench",
+    [["latency", "missing.mp4"], ["accuracy", "--teacher", "any.task", "missing"], ["kernels", "frobnicate"]],
+)  # fmt: skip
 def test_bench_refuses_bad_input(bench: list[str]) -> None:
     assert bench[-1] in refused("bench", *bench)
+
+
+def test_a_bench_asks_for_the_teacher_that_it_needs() -> None:
+    environment = {name: value for name, value in os.environ.items() if name != "FACEWIRE_TEACHER"}
+    assert "Missing option '--teacher'" in refused("bench", "accuracy", "data", env=environment)

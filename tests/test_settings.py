@@ -70,6 +70,12 @@ def test_flags_by_type() -> None:
     assert stove == Stove(True, (3.0, 4.0))
 
 
+def test_a_field_without_a_default_is_asked_for() -> None:
+    command = SettingsCommand("boil", sections=lambda: {"kettle": Kettle}, callback=lambda **_: None)
+    with pytest.raises(click.MissingParameter, match="name"):
+        command.main(["--cups", "2"], standalone_mode=False)
+
+
 def test_enabled_goes_by_the_prefix() -> None:
     assert boil("tea", "--no-stove")[1].enabled is False
 
@@ -183,6 +189,19 @@ def test_sections_are_named_as_the_commands_have_them() -> None:
     from tracker.cli import _run_sections
 
     assert tuple(_run_sections()) == TRACKING_SECTIONS
+
+
+def test_no_two_commands_have_different_settings_in_one_section(tmp_path: Path) -> None:
+    from tracker.cli import cli
+    from tracker.measuring import SECTIONS
+
+    assert not set(SECTIONS.values()) & set(TRACKING_SECTIONS) and len(set(SECTIONS.values())) == len(SECTIONS)
+    path = tmp_path / "facewire.toml"
+    path.write_text("[refine]\nsteps = 2\n[bench-refine]\nsequences = 3\n")
+    assert cli.commands["run"].make_context("run", ["a.mp4", "--settings", str(path)]).params["refine_steps"] == 2
+    refine = cli.commands["bench"].commands["refine"]
+    given = ["data", "--teacher", "a.task", "--settings", str(path)]
+    assert refine.make_context("refine", given).params["sequences"] == 3
 
 
 @pytest.mark.parametrize("angle", [4.9, 151.0, 0.0, 180.0, -5.0, float("nan")])

@@ -7,12 +7,14 @@ to start, not how any of it works.
 
 from __future__ import annotations
 
+import errno
 import os
 import shlex
 import signal
 import sys
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
@@ -59,9 +61,9 @@ def _run_sections() -> dict[str, type]:
 
 
 # Sections of a settings file that are some command's.
-_SECTIONS = (*TRACKING_SECTIONS, *measuring.BENCHES)
-# What a take knows nothing of: it is tracked on the processor, as it happens, and not as it will be or was.
-_NOT_OF_A_TAKE = ("device", "decode", "smooth_look_ahead_frames", "smooth_ahead_ms")
+_SECTIONS = (*TRACKING_SECTIONS, *measuring.SECTIONS.values())
+# What a take knows nothing of: it is tracked on the processor, once, as it happens, and not as it will be or was.
+_NOT_OF_A_TAKE = ("device", "decode", "loop", "smooth_look_ahead_frames", "smooth_ahead_ms")
 
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 
@@ -361,7 +363,25 @@ def _warm_up() -> None:
     """Compile what numba must, with a word to the user while it does."""
     from tracker.kernels import backend
 
-    backend.warmup(progress=click.echo)
+    with _stopped_at_once():
+        backend.warmup(progress=click.echo)
+
+
+@contextmanager
+def _stopped_at_once() -> Iterator[None]:
+    """While code is compiled or loaded a stop ends the process there and then: raised in one of LLVM's callbacks it
+    would be lost, or crash LLVM. Nothing is published or written yet that would have to be closed in order."""
+    heard = [(number, signal.getsignal(number)) for number in (signal.SIGINT, signal.SIGTERM)]
+    # A bench's own process leaves Ctrl-C to the first one; only a main thread may say who hears what.
+    main = threading.current_thread() is threading.main_thread()
+    before = [(number, handler) for number, handler in heard if main and handler is not signal.SIG_IGN]
+    for number, _ in before:
+        signal.signal(number, lambda *_: os._exit(EXIT_INTERRUPTED))
+    try:
+        yield
+    finally:
+        for number, handler in before:
+            signal.signal(number, handler)
 
 
 def _stop(*_: Any) -> NoReturn:
@@ -387,6 +407,10 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         status = _complain(str(error))
     except (KeyboardInterrupt, click.Abort):
         status = EXIT_INTERRUPTED
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        status = _complain("the disk that this is written to is full; make room, or write elsewhere")
     sys.exit(status if isinstance(status, int) else 0)
 
 

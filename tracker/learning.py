@@ -19,8 +19,9 @@ from tracker.measuring import show_progress
 CACHE = Path("out/distill")
 
 
-@click.group()
-def distill() -> None:
+@click.group(invoke_without_command=True)
+@click.pass_context
+def distill(ctx: click.Context) -> None:
     """Learn the networks from a teacher (offline; needs the train extra).
 
     \b
@@ -42,6 +43,8 @@ def distill() -> None:
     A student for your own face and camera:
         facewire distill personalize ME.mp4 --teacher face_landmarker.task
     """
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
 
 
 class _Minutes(click.FloatRange):

@@ -37,7 +37,7 @@ BENCHES = {
     ),
     "detector": (
         "Recall by size of face, and false faces per thousand faceless frames.",
-        "facewire bench detector data/eval",
+        "facewire bench detector data/eval --teacher face_landmarker.task",
     ),
     "refine": (
         "What looking at the pixels brings: landmarks on rendered people who move, confidence of covered regions.",
@@ -63,9 +63,16 @@ BENCHES = {
 }
 
 
-@click.group()
-def bench() -> None:
+# Name -> its section of a settings file; the tracker has some of these names, too.
+SECTIONS = {name: f"bench-{name}" if name in TRACKING_SECTIONS else name for name in BENCHES}
+
+
+@click.group(invoke_without_command=True)
+@click.pass_context
+def bench(ctx: click.Context) -> None:
     """Measure: each prints a table and ends in one JSON line."""
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
 
 
 def _module(name: str) -> Any:
@@ -96,9 +103,9 @@ def _bench_command(name: str, text: str, example: str) -> SettingsCommand:
 
     return SettingsCommand(
         name,
-        sections=lambda: {name: _module(name).Settings},
+        sections=lambda: {SECTIONS[name]: _module(name).Settings},
         argument=True,
-        foreign=(*TRACKING_SECTIONS, *BENCHES),
+        foreign=(*TRACKING_SECTIONS, *SECTIONS.values()),
         callback=measure,
         params=[click.Option(["--out"], type=click.Path(path_type=Path), metavar="FILE", help="Write the JSON line.")],
         help=f"{text}\n\n\b\nExample:\n    {example}",

@@ -137,17 +137,18 @@ def _parameter(field: str, prefix: str) -> str:
 def _option(field: Field[Any], name: str, kind: Any, text: str) -> click.Parameter:
     flag = name.replace("_", "-")
     required = field.default is MISSING
-    default = None if required else field.default
+    # A None that is given counts as an answer with some versions of click.
+    default: dict[str, Any] = {} if required else {"default": field.default}
     return click.Option(
         [f"--{flag}/--no-{flag}" if kind is bool else f"--{flag}", name],
         type=None if kind is bool else kind,
-        default=default,
         required=required,
-        show_default=default is not None,
+        show_default=default.get("default") is not None,
         # Where the peer's model lies is asked for by several commands; a user should have to say it once.
         envvar="FACEWIRE_TEACHER" if field.name == "teacher" else None,
         show_envvar=True,
         help=text,
+        **default,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -295,6 +295,52 @@ def test_a_disk_that_becomes_full_is_one_line(model: FaceModel, tmp_path: Path, 
             preview.add(noise(index), [])
         preview.close()  # some containers are told only here
     preview.close()
+
+
+def readable(path: Path) -> list[float]:
+    """When the frames are that a player shows before it meets the end that is missing, in seconds."""
+    seconds: list[float] = []
+    with suppress(av.FFmpegError), av.open(str(path)) as container:
+        for frame in container.decode(video=0):
+            seconds.append(float(frame.pts * frame.time_base))
+    return seconds
+
+
+def test_a_video_that_is_cut_off_plays_up_to_its_last_seconds(model: FaceModel, tmp_path: Path) -> None:
+    path, cut = tmp_path / "o.mp4", tmp_path / "cut.mp4"
+    with Preview(path, 25, model) as preview:
+        for index in range(120):
+            preview.add(noise(index), [])
+        cut.write_bytes(path.read_bytes())  # as it lies there when the power fails
+    whole, kept = readable(path), readable(cut)
+    assert len(whole) == 120 and 45 <= len(kept) < 120
+    assert kept == pytest.approx([k / 25 for k in range(len(kept))], abs=1e-3)
+
+
+def test_a_disk_that_becomes_full_keeps_what_was_written(model: FaceModel, tmp_path: Path) -> None:
+    path = tmp_path / "o.mp4"
+    with Preview(path, 25, model) as preview:
+        added(preview, 80)
+    whole_bytes = path.stat().st_size
+    for most_bytes in (whole_bytes * 2 // 3, whole_bytes - 500):  # in the midst of the pictures, or of the index
+        preview = Preview(path, 25, model)
+        with small_files(most_bytes), pytest.raises(OutputError, match="cannot write"):
+            added(preview, 80)
+            preview.close()
+        preview.close()
+        assert len(readable(path)) >= 25
+
+
+def test_a_whole_video_is_a_plain_one(model: FaceModel, tmp_path: Path) -> None:
+    """One index, and no pieces, which some editors do not take."""
+    path = tmp_path / "o.mp4"
+    with Preview(path, 25, model) as preview:
+        added(preview, 60)
+    held, at, boxes = path.read_bytes(), 0, list[bytes]()
+    while at < len(held):
+        boxes.append(held[at + 4 : at + 8])
+        at += int.from_bytes(held[at : at + 4])
+    assert boxes == [b"ftyp", b"free", b"mdat", b"moov"]
 
 
 def test_a_bystander_tells_once_and_lets_the_run_go_on(model: FaceModel, tmp_path: Path) -> None:

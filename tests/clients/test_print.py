@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from tracker.clients.feed import STAGES
 from tracker.clients.print import HIDE_CURSOR, SHOW_CURSOR, Table, print_table
 from tracker.clients.subscribe import Reception
 from tracker.errors import SettingsError, WireError
@@ -73,7 +74,7 @@ def test_it_ends_after_so_many_seconds_though_nothing_comes() -> None:
 def test_another_source_is_not_shown(url: str) -> None:
     out = io.StringIO()
     print_table(url, source_id="cam", seconds=0.2, out=out)
-    assert "nothing has come yet" in out.getvalue()
+    assert "nothing has come yet from 'cam'" in out.getvalue()
 
 
 @pytest.mark.parametrize("wrong", [{"seconds": 0}, {"seconds": -1}, {"seconds": float("nan")}, {"count": 0}])
@@ -117,6 +118,18 @@ def test_faces_and_their_strongest_shapes() -> None:
     assert "yaw +0 pitch +0 roll +0 deg" in text and "-24 +10 +612 mm" in text
     strongest = max(face.blendshapes)
     assert f" {strongest:.2f}" in text
+
+
+def test_a_usual_terminal_shows_every_stage_and_the_strongest_shapes() -> None:
+    table, reception = Table("url"), Reception(None)
+    message = reception.read(bytes(encode(GOLDEN)))
+    assert message is not None
+    table.add(message)
+    seen = [line[:79] for line in table.lines(reception)]
+    (head,) = [line for line in seen if "decode" in line]
+    assert head.split() == ["ms", *STAGES]
+    assert [len(line.split("(")[0].split()) for line in seen if line.startswith("  p")] == [6] * 3
+    assert sum(f" {max(message.faces[0].blendshapes):.2f}" in line for line in seen) >= 1
 
 
 def test_staleness() -> None:
@@ -174,8 +187,9 @@ def test_columns_stay_apart_however_long_the_stages_take() -> None:
     names = ("captured_ns", "decoded_ns", "inferred_ns", "published_ns", "received_ns")
     now_ns, apart_ns = time.monotonic_ns(), 100 * 10**9
     table.add(replace(message, **{name: now_ns + (k - 4) * apart_ns for k, name in enumerate(names)}))
-    head, values = table.lines(reception)[4:6]
-    assert len(head.split()) == 6 and len(values.split("(")[0].split()) == 6, values
+    rows = table.lines(reception)[4:8]
+    assert [row.split()[0] for row in rows] == ["ms", "p50", "p95", "p99"]
+    assert all(len(row.split("(")[0].split()) == 6 for row in rows), rows
 
 
 def test_messages_are_counted_and_their_absence_comes_with_a_hint(url: str) -> None:

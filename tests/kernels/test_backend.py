@@ -66,6 +66,14 @@ def test_what_is_tried_says_why_it_works_or_not_without_its_own_name() -> None:
     assert nothing is None and choice == backend.Choice("lift", "triton", "lift has no triton; it has reference, numba")
 
 
+def test_a_device_column_without_its_packages_names_what_installs_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in sys.modules if name.startswith("tracker.kernels.") and name.endswith("._triton")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "torch", None)
+    found, choice = backend.tried("morph", "triton")
+    assert found is None and "pip install 'facewire[gpu]'" in choice.reason and "upgrade" not in choice.reason
+
+
 def test_the_live_choice_loads_no_torch() -> None:
     script = (
         "from tracker.kernels.backend import choose, warmup; choose(); warmup(); import sys;"
