@@ -168,7 +168,9 @@ def _open(path: Path, fps: float) -> tuple[Any, Any]:
         raise SettingsError(f"no video format goes by {path.name!r}; give a file such as preview.mp4") from error
     if container.format.name in ("mp4", "mov"):
         container.container_options.update(_IN_PIECES)
-    rate, options = Fraction(fps).limit_denominator(1001), {"preset": "veryfast", "crf": "21"}
+    # No B-frames: with them the last picture may be written before the last but one, and an MP4 ends with what was
+    # written last.
+    rate, options = Fraction(fps).limit_denominator(1001), {"preset": "veryfast", "crf": "21", "bf": "0"}
     try:
         stream = container.add_stream("libx264", rate=rate, options=options)
     except UnknownCodecError as error:

@@ -6,6 +6,7 @@ needs ZeroMQ, numpy and the tables of wire and face; it has no idea how faces ar
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 AnySocket = TypeVar("AnySocket", bound="zmq.Socket[Any]")
 OnError = Callable[[WireError], None]
 QUEUE = 1000
+LOOK_MS = 100
+"""How often whoever waits for a message looks whether another thread has closed the subscription."""
 
 
 @dataclass(slots=True)
@@ -92,6 +95,8 @@ class Subscription:
         self.reception = Reception(on_error)
         """Counts by source, and of bad messages."""
         self._socket, self._timeout_seconds = connected, timeout_seconds
+        # A ZeroMQ socket is one thread's at a time: whoever closes it while another waits leaves that to the other.
+        self._in_use, self._over = threading.Lock(), False
 
     def __iter__(self) -> Subscription:
         return self
@@ -104,16 +109,36 @@ class Subscription:
 
     def receive(self, timeout_seconds: float | None = None) -> FrameMessage | None:
         """The next message, or None when none came in time or the subscription is closed; waits forever without one."""
-        until_ns = _until_ns(timeout_seconds)
-        while not self._socket.closed and self._socket.poll(_milliseconds_left(until_ns)):
+        try:
+            with self._in_use:
+                return self._next(_until_ns(timeout_seconds))
+        finally:
+            if self._over:
+                self.close()
+
+    def _next(self, until_ns: int | None) -> FrameMessage | None:
+        while self._heard(until_ns):
             message = self.reception.read(self._socket.recv())
             if message is not None or _passed(until_ns):
                 return message
         return None
 
+    def _heard(self, until_ns: int | None) -> bool:
+        """Whether a message is here in time, unless the subscription is closed meanwhile."""
+        while not self._over:
+            left = _milliseconds_left(until_ns)
+            if self._socket.poll(LOOK_MS if left is None else min(left, LOOK_MS)):
+                return not self._over
+            if _passed(until_ns):
+                break
+        return False
+
     def close(self) -> None:
-        """Hang up. May be called twice."""
-        self._socket.close(0)
+        """Hang up, from any thread: whoever waits for a message gets None a moment later. May be called twice."""
+        self._over = True
+        if self._in_use.acquire(blocking=False):
+            self._socket.close(0)
+            self._in_use.release()
 
     def __enter__(self) -> Subscription:
         return self

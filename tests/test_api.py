@@ -8,6 +8,7 @@ import pytest
 import tracker
 from tracker.device import readiness
 from tracker.errors import BackendUnavailable, SettingsError
+from tracker.face.lighting import turned
 from tracker.face.parameters import TrackState
 
 
@@ -38,6 +39,28 @@ def test_where_a_device_is_missing_the_api_says_what_the_command_says(monkeypatc
         text = str(error.value)
         assert text.startswith("device cuda: without torch, triton, cupy, onnx; pip install 'facewire[gpu]'")
         assert "in Python device" in text and "\n" not in text
+
+
+def test_an_image_of_its_own_leaves_nothing_to_the_stream_after_it(pictures):
+    """Neither its face nor what is known of that: another picture's would be taken for the first frame's."""
+    made, fresh, rgb = tracker.Tracker(), tracker.Tracker(), pictures[1]
+    made.track(rgb[7][:, ::-1])
+    for number in range(3):
+        (found,), (wanted,) = (each.track(rgb[number], number / 30) for each in (made, fresh))
+        assert (found.track_id, found.state) == (wanted.track_id, wanted.state)
+        assert np.array_equal(found.landmarks_px, wanted.landmarks_px)
+        assert np.array_equal(found.identity, wanted.identity)
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_the_light_turns_with_the_picture_and_not_with_the_head(pictures, stand_in, device):
+    made, square = tracker.Tracker(device=device), np.ascontiguousarray(pictures[1][7][:, 80:560])
+    (upright,), (lying,) = (made.track(picture) for picture in (square, np.rot90(square, -1)))
+    y, _, x = upright.lighting[1:4, 1]
+    assert np.hypot(x, y) > 0.1, "the light is from one side"
+    quarter = np.array([[0, -1, 0], [1, 0, 0], [0, 0, 1]])  # clockwise: what was right is below
+    np.testing.assert_allclose(lying.lighting, turned(upright.lighting, quarter), atol=0.1)
+    assert np.abs(lying.lighting[1:4] - upright.lighting[1:4]).max() > 0.1
 
 
 def test_another_device_is_refused():
@@ -78,6 +101,10 @@ def test_what_trackers_cannot_take_is_refused_before_any_stream_moves_on(picture
         ({0: (rgb, 0.0), 1: rgb}, r"stream 1 comes with ndarray; give a tuple \(picture, pts_seconds\)"),
         ({0: (rgb, 0.0), 1: (rgb[0], 0.0)}, r"an image must be uint8 \[H, W, 3\]"),
         ({0: (rgb, 0.0), 1: (rgb, float("nan"))}, "pts_seconds=nan"),
+        ({0: (rgb, 0.0), 1: (rgb, "0.04")}, "pts_seconds='0.04'; give seconds"),
+        ({0: (rgb, 0.0), 1: (rgb, 1e300)}, r"pts_seconds=1e\+300"),
+        ({0: (rgb, 0.0), 1: (rgb, np.zeros(2))}, "pts_seconds=array"),
+        ({0.0: (rgb, 0.0)}, "stream 0.0; there are 0 to 1"),
     ):
         with pytest.raises(SettingsError, match=said):
             trackers.track(due)
@@ -85,8 +112,9 @@ def test_what_trackers_cannot_take_is_refused_before_any_stream_moves_on(picture
     assert trackers.track({0: (rgb, 0.0)})[0][0].state == TrackState.ACQUIRING, "the first it sees"
     with pytest.raises(SettingsError, match="stream 5; there are 0 to 1"):
         trackers.reset(5)
-    with pytest.raises(SettingsError, match="streams 0; give 1 or more"):
-        tracker.Trackers(0)
+    for streams in (0, "2", 2.0):
+        with pytest.raises(SettingsError, match=f"streams {streams!r}; give 1 or more"):
+            tracker.Trackers(streams)
     with pytest.raises(SettingsError, match="vertical_fov_deg of 2 cameras for 3 streams"):
         tracker.Trackers(3, vertical_fov_deg=(60, 40))
     with pytest.raises(SettingsError, match="80 faces in all on one device; give 1 to 64"):

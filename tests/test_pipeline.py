@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 import tracker
-from tracker.errors import SettingsError
+from tracker.errors import SettingsError, SourceError
 from tracker.face.expression import ARKIT_INDEX
 from tracker.face.parameters import TrackState
 from tracker.face.topology import LEFT_EYE_RING, RIGHT_EYE_RING
-from tracker.pipeline import STAGES, Stopped, build_pipeline, run
+from tracker.pipeline import STAGES, BrokenOff, Stopped, build_pipeline, run
 from tracker.regress.outputs import SLICES
 from tracker.source import frame_from_image, open_source
 
@@ -238,6 +238,39 @@ def test_an_interrupt_says_what_the_run_had_come_to():
         run(source, pipeline, publisher, stop)
     assert isinstance(caught.value, Stopped) and caught.value.summary.frames == 7
     assert gc.get_freeze_count() == 0
+
+
+def test_a_source_that_breaks_off_says_what_the_run_had_come_to():
+    from tracker.publish import Publisher
+
+    pipeline = build_pipeline()
+    with Publisher("tcp://127.0.0.1:*", "grey", pipeline.model.hash, pipeline.model.version) as publisher:
+        for count in (5, 0):
+            grey = open_source("lavfi:color=c=gray:size=320x240:rate=30:duration=1")
+            with grey as source, pytest.raises(SourceError, match="^unplugged$") as caught:
+                run(BreakingOff(source, count), pipeline, publisher)
+            found = caught.value
+            assert isinstance(found, BrokenOff) == bool(count), "of nothing there is nothing to say"
+            assert not isinstance(found, BrokenOff) or found.summary.frames == count
+
+
+class BreakingOff:
+    """A source of which so many frames come."""
+
+    def __init__(self, source, count):
+        self._source, self._left = source, count
+
+    def __getattr__(self, name):
+        return getattr(self._source, name)
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        if not self._left:
+            raise SourceError("unplugged")
+        self._left -= 1
+        return next(self._source)
 
 
 def test_bad_pictures_are_named():

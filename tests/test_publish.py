@@ -183,6 +183,21 @@ def test_a_stuck_subscriber_holds_nobody_up() -> None:
                 assert got is not None and got.sequence == bound.sequence - 1
 
 
+def test_a_subscription_that_is_far_too_long_ends_its_connection_alone(publisher: Publisher) -> None:
+    """A hundred bytes of memory for each of its own is what ZeroMQ would keep of it."""
+    with zmq.Context() as context, context.socket(zmq.XSUB) as greedy, subscribe(publisher.endpoint) as subscription:
+        greedy.setsockopt(zmq.LINGER, 0)
+        greedy.setsockopt(zmq.RECONNECT_IVL, -1)
+        with greedy.get_monitor_socket(zmq.EVENT_DISCONNECTED) as monitor:
+            greedy.connect(publisher.endpoint)
+            greedy.send(b"\1FWframe:" + bytes(64))
+            assert not monitor.poll(200), "what makes sense is taken"
+            greedy.send(b"\1" + bytes(4096))
+            assert monitor.poll(4000), "it is told to go"
+            greedy.disable_monitor()
+        assert publish_until_heard(publisher, subscription).source_id == "cam1"
+
+
 def test_without_subscribers_nothing_is_dropped(publisher: Publisher) -> None:
     for _ in range(500):
         publisher.publish(header(), GOLDEN.faces)

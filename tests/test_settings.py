@@ -102,6 +102,11 @@ def test_what_the_file_reader_refuses(tmp_path: Path, text: str) -> None:
         read_file(path, {"kettle": Kettle})
 
 
+def test_a_file_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
+    (tmp_path / "kitchen.toml").write_text("[kettle]\nlitres = 3.0\n", encoding="utf-8-sig")
+    assert read_file(tmp_path / "kitchen.toml", {"kettle": Kettle}) == {"litres": 3.0}
+
+
 def test_help_is_the_fields_docstring() -> None:
     command = SettingsCommand("boil", sections=lambda: {"kettle": Kettle})
     shown = CliRunner().invoke(command, ["--help"]).output

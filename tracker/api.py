@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Literal, SupportsIndex
 
 import av
 import numpy as np
@@ -80,8 +80,8 @@ class Trackers:
         """`streams`: how many, numbered from 0; `max_faces` is of each, at most 64 of all on a GPU. `vertical_fov_deg`:
         of every camera, or one for each. The rest, and what is raised, as for `Tracker`.
         """
-        if streams < 1:
-            raise SettingsError(f"streams {streams}; give 1 or more")
+        if not isinstance(streams, SupportsIndex) or streams < 1:
+            raise SettingsError(f"streams {streams!r}; give 1 or more")
         fovs = list(vertical_fov_deg) if isinstance(vertical_fov_deg, Sequence) else [vertical_fov_deg] * streams
         if len(fovs) != streams:
             raise SettingsError(f"vertical_fov_deg of {len(fovs)} cameras for {streams} streams; give one each, or one")

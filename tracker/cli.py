@@ -167,11 +167,11 @@ def run(source: str, preview: Path | None, render: str | None, **flags: Any) -> 
         click.echo(
             f"tracking {source}, publishing {publishing.source_id!r} on {publisher.endpoint}{asked}; Ctrl-C stops"
         )
-        stop: pipeline.Stopped | None = None
+        stop: pipeline.Stopped | pipeline.BrokenOff | None = None
         try:
             summary = pipeline.run(video, built, publisher, on_frame)
-        except pipeline.Stopped as stopped:
-            summary, stop = stopped.summary, stopped
+        except (pipeline.Stopped, pipeline.BrokenOff) as early:
+            summary, stop = early.summary, early
     click.echo(str(summary))
     if beside:
         click.echo(beside.outcome())

@@ -21,8 +21,9 @@ from tracker.detect.confirm import LOOKS, agreeing, nudged
 from tracker.detect.detector import Detector
 from tracker.detect.finder import Finder, FindSettings, Track
 from tracker.detect.roi import Roi
-from tracker.errors import SettingsError
+from tracker.errors import SettingsError, SourceError
 from tracker.face.camera import DEFAULT_VERTICAL_FOV_DEG, Camera
+from tracker.face.lighting import in_camera_axes
 from tracker.face.model import FaceModel
 from tracker.face.parameters import Face, TrackState
 from tracker.face_work import FaceWork
@@ -84,7 +85,7 @@ class Pipeline:
         )  # fmt: skip
         self.stage_ns: dict[str, int] = dict.fromkeys(STAGES, 0)
         self._fov_deg = vertical_fov_deg
-        self._size = (0, 0)
+        self._size, self._alone = (0, 0), False
         self._camera = Camera.from_fov(640, 480, vertical_fov_deg)
         self.fits: dict[int, Fit] = {}
         """The last raw fit of each track, and what the filter made of it; overwritten by the next frame."""
@@ -132,8 +133,9 @@ class Pipeline:
         """The squares to look at. Those of known faces come next: `look`, or a device with those of other streams."""
         self.camera_for(frame)
         self.stage_ns.update(dict.fromkeys(STAGES, 0))
-        if frame.pts_seconds is None:
+        if self._alone or frame.pts_seconds is None:
             self.reset()
+        self._alone = frame.pts_seconds is None
         return self._find(frame)
 
     def finish(self, frame: Frame, tracks: list[Track], fits: dict[int, Fit]) -> tuple[Face, ...]:
@@ -239,7 +241,10 @@ class Pipeline:
         return self._estimate(track, fit, filtered, camera)
 
     def _estimate(self, track: Track, fit: Fit, filtered: Filtered, camera: Camera) -> Face:
-        identity, lighting = self.resembler.identity_of(track.slot), self.resembler.lighting_of(track.slot)
+        seen, slot = self.resembler, track.slot
+        place = camera, fit.center_px, seen.roll_of(slot)
+        lighting = self._timed("smooth", in_camera_axes, seen.lighting_of(slot), *place)
+        identity = seen.identity_of(slot)
         face = self._timed("smooth", self.estimator, fit, filtered, identity, camera, lighting, track.state)
         calibrated: Face = self._timed("smooth", self.calibrator, face)
         return calibrated
@@ -311,18 +316,27 @@ class Stopped(KeyboardInterrupt):
         self.summary = summary
 
 
+class BrokenOff(SourceError):
+    """What ended a source while frames ran, with what they had come to by then."""
+
+    def __init__(self, failure: SourceError, summary: RunSummary) -> None:
+        super().__init__(str(failure))
+        self.summary = summary
+
+
 def run(
     source: Source, pipeline: Pipeline, publisher: Publisher,
     on_frame: Callable[[Frame, Sequence[Face], Camera], None] | None = None,
 ) -> RunSummary:  # fmt: skip
     """Track and publish every frame of `source`, to its end. `on_frame` is called after each message has left. An
-    interrupt goes on to the caller as `Stopped`, with the summary.
+    interrupt goes on to the caller as `Stopped`, and what breaks a source off after its first frame as `BrokenOff`,
+    both with the summary.
 
     While it runs, what was loaded before is left out of garbage collection: a full one, rare as it is, would hold a
     frame up for a tenth of a second only to find that libraries stay loaded. Their memory goes into large pages.
     """
     started, frames, with_faces = monotonic_ns(), 0, 0
-    stop: KeyboardInterrupt | None = None
+    stop: KeyboardInterrupt | SourceError | None = None
     try:
         gc.freeze()
         if pipeline.device is None:  # a GPU's driver has memory of its own in here, not to be moved
@@ -334,14 +348,16 @@ def run(
             with_faces += any(face.confidence > 0 for face in faces)
             if on_frame is not None:
                 on_frame(frame, faces, camera)
-    except KeyboardInterrupt as interrupt:
-        stop = interrupt
+    except (KeyboardInterrupt, SourceError) as early:
+        stop = early
     finally:
         gc.unfreeze()
     seconds = (monotonic_ns() - started) / 1e9
     summary = RunSummary(frames, with_faces, source.dropped, source.reformatted, source.damaged, seconds)
-    if stop is not None:
+    if isinstance(stop, KeyboardInterrupt):
         raise Stopped(summary) from stop
+    if stop is not None:
+        raise (BrokenOff(stop, summary) if frames else stop) from stop.__cause__
     return summary
 
 

@@ -37,6 +37,9 @@ from tracker.wire.schema import HEADER_FIELDS, VERSION_MAJOR, VERSION_MINOR, Fra
 LINGER_MS = 250
 # Subscriptions looked at per frame, so that a flood of them cannot hold up the frames.
 SUBSCRIPTIONS_PER_FRAME = 32
+LONGEST_SUBSCRIPTION = 1024
+"""Bytes, of 72 that make sense; a longer one closes its connection. ZeroMQ keeps each letter of a subscription in a
+node of its own: one of 3 MB would cost 320 MB."""
 _header_values = attrgetter(*HEADER_FIELDS)
 _message_of: Callable[..., FrameMessage] = FrameMessage
 """Its fields begin with the header's, in their order; by position they cost half of what they do by name."""
@@ -191,7 +194,8 @@ class Publisher:
 def _bind(endpoint: str, queue: int) -> tuple[zmq.Context[zmq.Socket[bytes]], zmq.Socket[bytes]]:
     """The socket that frames leave by, bound, and its context."""
     # Verbose: the second subscriber to a topic wants a hello, too.
-    return _bound(endpoint, zmq.XPUB, {zmq.SNDHWM: queue, zmq.XPUB_NODROP: 1, zmq.XPUB_VERBOSE: 1})
+    options = {zmq.SNDHWM: queue, zmq.XPUB_NODROP: 1, zmq.XPUB_VERBOSE: 1, zmq.MAXMSGSIZE: LONGEST_SUBSCRIPTION}
+    return _bound(endpoint, zmq.XPUB, options)
 
 
 def _bound(

@@ -9,6 +9,7 @@ nothing to share, and one stream is worked on after the other. It opens no video
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import SupportsIndex
 
 from tracker.detect.finder import Track
 from tracker.errors import SettingsError
@@ -38,7 +39,7 @@ class Streams:
 
     def pipeline_of(self, stream: int) -> Pipeline:
         """Raises SettingsError where there is none."""
-        if stream not in range(len(self.pipelines)):
+        if not isinstance(stream, SupportsIndex) or stream not in range(len(self.pipelines)):
             raise SettingsError(f"stream {stream!r}; there are 0 to {len(self.pipelines) - 1}")
         return self.pipelines[stream]
 

@@ -49,6 +49,11 @@ def test_people_can_read_it(path: Path) -> None:
     assert '    "eyeBlinkLeft": {"neutral": 0.0, "noise": 0.01, "range": 0.9},' in lines and len(lines) < 70
 
 
+def test_an_editor_may_have_put_a_byte_order_mark_there(path: Path) -> None:
+    path.write_text(path.read_text(), encoding="utf-8-sig")
+    assert read_profile(path, MODEL, 64).id == ANNA.id
+
+
 def test_the_id_is_of_what_matters(path: Path) -> None:
     assert read_profile(edited(path, name="Anna B.", note="new glasses")).id == ANNA.id
     other = replace(ANNA, shapes=(replace(SHAPES[0], neutral=0.01), *SHAPES[1:]))

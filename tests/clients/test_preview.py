@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from tracker.clients import font, ink
+from tracker.clients.demo import bundled_clip
 from tracker.clients.overlay import Overlay
 from tracker.clients.picture import Painter
 from tracker.clients.preview import Bystander, Preview, contact_sheet
@@ -22,6 +23,7 @@ from tracker.face.model import FaceModel
 from tracker.face.parameters import Deviation, Face, TrackState
 from tracker.face.topology import NOSE_TIP
 from tracker.render import cam_from_ray
+from tracker.source import open_source
 from tracker.source.frame import Frame
 
 LOST_RGB = np.array([255, 80, 80])
@@ -92,6 +94,15 @@ def test_frames_without_time_follow_at_the_given_rate(model: FaceModel, tmp_path
         for index in range(3):
             preview.add(replace(grey_frame(64, 48, index), pts=None), [])
     assert [round(float(f.pts * f.time_base), 3) for f in decoded(tmp_path / "o.mp4")] == [0.0, 0.1, 0.2]
+
+
+@pytest.mark.parametrize(("fps", "count"), [(1, 8), (5, 12), (30, 31)])
+def test_the_last_frame_is_shown_too(model: FaceModel, tmp_path: Path, fps: int, count: int) -> None:
+    """Also where it alone is in the last piece of an MP4, and where it could be predicted from both sides."""
+    with Preview(tmp_path / "o.mp4", fps, model) as preview, open_source(bundled_clip()) as source:
+        for index, frame in zip(range(count), source, strict=False):
+            preview.add(replace(frame, pts=index, time_base=Fraction(1, fps)), [])
+    assert [round(float(f.pts * f.time_base) * fps) for f in decoded(tmp_path / "o.mp4")] == list(range(count))
 
 
 @pytest.mark.parametrize("fps", [None, 0, -25, float("nan"), 90_000])

@@ -7,7 +7,9 @@ import math
 import struct
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -169,6 +171,27 @@ def test_a_closed_subscription_ends(sender: Sender) -> None:
     subscription.close()
     subscription.close()
     assert list(subscription) == []
+
+
+def test_closing_from_another_thread_ends_who_waits(sender: Sender) -> None:
+    with ThreadPoolExecutor(1) as elsewhere, subscribe(sender.url) as waiting:
+        sender.wait()
+        got = elsewhere.submit(list, waiting)
+        sender.send(frame(0))
+        for _ in range(500):
+            if waiting.reception.sources:
+                break
+            time.sleep(0.01)
+        waiting.close()
+        assert sequences(got.result(10)) == [0]
+        assert list(waiting) == [] and waiting._socket.closed
+
+
+def test_who_takes_a_bad_message_may_close(sender: Sender) -> None:
+    with subscribe(sender.url, on_error=lambda _: waiting.close()) as waiting:
+        sender.wait()
+        sender.send(BAD["truncated"], frame(1))
+        assert list(waiting) == [] and waiting._socket.closed
 
 
 def test_async(sender: Sender) -> None:

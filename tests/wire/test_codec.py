@@ -167,7 +167,8 @@ def test_a_used_buffer_leaves_no_trace(message: FrameMessage) -> None:
     "change",
     [
         {"source_id": ""}, {"source_id": "x" * 64}, {"source_id": "a\0b"}, {"source_id": "a\x1bb"},
-        {"model_hash": b"short"}, {"time_base_den": 0}, {"width_px": -1}, {"sequence": -1}, {"epoch": 2**64},
+        {"model_hash": b"short"}, {"time_base_den": 0}, {"width_px": -1}, {"width_px": 0},
+        {"height_px": 0}, {"sequence": -1}, {"epoch": 2**64},
         {"pts": 2**63}, {"captured_ns": 1.5}, {"meshes": (None,)}, {"fx": "wide"},
     ],
 )  # fmt: skip

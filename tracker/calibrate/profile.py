@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from codecs import BOM_UTF8
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -90,7 +91,7 @@ def read_profile(path: Path, model_hash: bytes | None = None, identities: int | 
     try:
         if path.stat().st_size > LARGEST_BYTES:
             raise ProfileError(f"{path} is too large for a profile; give a file that facewire calibrate wrote")
-        data = path.read_bytes()
+        data = path.read_bytes().removeprefix(BOM_UTF8)  # which editors on Windows put there
     except OSError as error:
         raise ProfileError(f"no profile at {path} ({error.strerror}); make one: facewire calibrate") from error
     found = _decoded(path, data)

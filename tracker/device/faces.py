@@ -18,7 +18,7 @@ import torch
 from tracker.detect.finder import Track
 from tracker.device.readiness import cuda_device
 from tracker.device.replays import Looks, Replays
-from tracker.device.row import ASKED_WIDTH, accepted, ask, coasted, face_of, fit_of, miss
+from tracker.device.row import ASKED_WIDTH, accepted, ask, coasted, face_of, fit_of, light_up, miss
 from tracker.errors import SettingsError
 from tracker.face.camera import Camera
 from tracker.face.parameters import Face
@@ -76,8 +76,8 @@ class DeviceFaces:
         """The fits of those who are there, by track id, from the answers to `looks`."""
         now = looks.frame.pts_seconds
         return {
-            track.track_id: self._kept(track, row.copy(), now)
-            for track, row in zip(looks.tracks, answered, strict=True)
+            track.track_id: self._kept(track, row.copy(), asked, now)
+            for track, row, asked in zip(looks.tracks, answered, looks.rows, strict=True)
             if accepted(row)
         }
 
@@ -102,7 +102,8 @@ class DeviceFaces:
         self._seconds[track_id] = max(come_to, now), seen
         return max(now - come_to, 0.0), self._ahead(now)
 
-    def _kept(self, track: Track, row: np.ndarray, now: float | None) -> Fit:
+    def _kept(self, track: Track, row: np.ndarray, asked: np.ndarray, now: float | None) -> Fit:
+        light_up(row, asked)
         self._owner[track.slot] = track.track_id
         self._rows[track.track_id] = row
         if now is not None and isfinite(now):

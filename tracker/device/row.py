@@ -13,7 +13,9 @@ import numpy as np
 
 from tracker.detect.roi import Roi
 from tracker.face.camera import Camera
+from tracker.face.lighting import in_camera_axes
 from tracker.face.parameters import EXPRESSIONS, LANDMARKS, Deviation, Face, TrackState
+from tracker.face.pose import deviations_mm
 from tracker.refine.fit import Fit
 from tracker.regress.outputs import CROP_PX, IDENTITIES
 
@@ -117,6 +119,13 @@ def coasted(last: np.ndarray, expected: np.ndarray) -> np.ndarray:
     return row
 
 
+def light_up(row: np.ndarray, asked: np.ndarray) -> None:
+    """Bring an answer's light from the square's axes, in which the device keeps it, into those of the camera."""
+    camera, roll_rad = Camera(*asked[ASKED["camera"]].tolist()), float(asked[ASKED["square"]][3])
+    light, center_px = row[ANSWERED["lighting"]].reshape(9, 3), row[ANSWERED["fit_center_px"]]
+    light[:] = in_camera_axes(light, camera, center_px, roll_rad)
+
+
 def accepted(row: np.ndarray) -> bool:
     """Whether the look showed the face, and it was remembered."""
     return bool(row[ANSWERED["accepted"]][0] > 0)
@@ -156,7 +165,8 @@ def face_of(row: np.ndarray, track_id: int, state: TrackState) -> Face:
         lighting=part("lighting", 9, 3), confidence=number("confidence"),
         region_confidence=part("region_confidence"),
         deviation=Deviation(
-            part("expression_deviation"), number("identity_std"), number("rotation_deviation_rad"), part("spread_mm"),
+            part("expression_deviation"), number("identity_std"), number("rotation_deviation_rad"),
+            deviations_mm(part("translation_mm"), part("spread_mm")),
             number("landmarks_deviation_px"),
         ),
     )  # fmt: skip

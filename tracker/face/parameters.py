@@ -30,7 +30,7 @@ class TrackState(IntEnum):
     """Held for too long: the last message of this track."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Deviation:
     """Standard deviations that the network predicts for its own errors, one entry per block."""
 

@@ -76,3 +76,10 @@ def ray_rotation(direction: Sequence[float] | np.ndarray) -> np.ndarray:
     # Rodrigues with axis z cross d = (-y, x, 0); 1 + cos cannot vanish for anything in front of the camera.
     k = 1.0 / (1.0 + z)
     return np.array([[1 - k * x * x, -k * x * y, x], [-k * x * y, 1 - k * y * y, y], [-x, -y, z]])
+
+
+def deviations_mm(translation_mm: np.ndarray, seen_mm: np.ndarray) -> np.ndarray:
+    """float32 [3]: a place's standard deviations in camera axes, from those `seen_mm` across its ray (2)
+    and of its depth: what is nearer than thought, beside the camera's axis, is nearer to that as well."""
+    (x, y, z), (across, down, depth) = translation_mm.tolist(), seen_mm.tolist()
+    return np.array((math.hypot(across, depth * x / z), math.hypot(down, depth * y / z), depth), np.float32)

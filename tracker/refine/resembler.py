@@ -35,7 +35,7 @@ class Resembler:
         self.seen: Seen = seen(body.sizes)
         """What the last look left behind: the mesh in the crop, its picture, what each vertex and region showed."""
         self._memories = [Memory(body, self.seen) for _ in range(slots)]
-        self._owners = [_NOBODY] * slots
+        self._owners, self._rolls_rad = [_NOBODY] * slots, [0.0] * slots
         self._albedo = np.clip(model.albedo / 255, compare.DIM, compare.BRIGHT).astype(np.float32)
         self._moving = len(model.expression_mm)
 
@@ -49,9 +49,13 @@ class Resembler:
         return identity
 
     def lighting_of(self, slot: int) -> np.ndarray:
-        """float32 [9, 3]: the light on the face in that slot, camera axes, a view."""
+        """float32 [9, 3]: the light on the face in that slot, in the axes of the square it was seen in, a view."""
         lighting: np.ndarray = self._memories[slot].kept.lighting[0]
         return lighting
+
+    def roll_of(self, slot: int) -> float:
+        """How that square was turned, in radians."""
+        return self._rolls_rad[slot]
 
     def __call__(self, guess: Guess, fit: Fit, slot: int) -> Fit:
         """The fit after its look; as it was where it is not plausible."""
@@ -62,6 +66,7 @@ class Resembler:
             self._owners[slot] = fit.track_id
             memory.forget(self._albedo, compare.PRIOR_LOOKS)
         roi, output = guess.roi, guess.output
+        self._rolls_rad[slot] = roi.roll_rad
         look = Look(
             guess.crop, output[_GUIDES], output[_GUIDES_STD], fit.expression, fit.expression_std, fit.identity,
             fit.region_confidence, fit.trust, fit.rotation, fit.center_px, fit.scale_px_per_mm,

@@ -15,6 +15,7 @@ from tracker.face.camera import Camera
 from tracker.face.expression import GROUP_OF
 from tracker.face.model import IRIS_FROM_EYEBALL_MM, FaceModel
 from tracker.face.parameters import Deviation, Face, TrackState
+from tracker.face.pose import deviations_mm
 from tracker.face.topology import LEFT_IRIS, RIGHT_IRIS, VERTICES
 from tracker.kernels.backend import choose
 from tracker.kernels.morph import Morph
@@ -117,7 +118,8 @@ class Estimator:
             region_confidence=fit.region_confidence.copy(),
             deviation=Deviation(
                 np.hypot(fit.expression_std, filtered.std[:_LOG_SIZE]), fit.identity_std,
-                math.hypot(fit.rotation_std_rad, max(turn_x, turn_y, turn_z)), out[_SPREAD],
+                math.hypot(fit.rotation_std_rad, max(turn_x, turn_y, turn_z)),
+                deviations_mm(out[_TRANSLATION], out[_SPREAD]),
                 place_std_mm * filtered.scale_px_per_mm,
             ),
         )  # fmt: skip

@@ -6,7 +6,8 @@ in use. It does not know about sources.
 
 from __future__ import annotations
 
-from math import isfinite
+from math import nan
+from typing import SupportsFloat
 
 import numpy as np
 from av.video.frame import VideoFrame
@@ -15,6 +16,9 @@ from tracker.clock import monotonic_ns
 from tracker.errors import SettingsError
 from tracker.source.frame import NANOSECOND, Frame
 from tracker.source.planes import PlaneReader
+
+MOST_SECONDS = 9e9
+"""Of a time, three centuries: its nanoseconds still fit a message's 64 bits."""
 
 
 def frame_from_image(rgb: np.ndarray, pts_seconds: float | None = None) -> Frame:
@@ -44,6 +48,10 @@ def frame_from_av(picture: VideoFrame, pts_seconds: float | None = None) -> Fram
 def _pts(pts_seconds: float | None) -> int | None:
     if pts_seconds is None:
         return None
-    if not isfinite(pts_seconds):
-        raise SettingsError(f"pts_seconds={pts_seconds}; give seconds, or None for an image without time")
-    return round(pts_seconds * 1e9)
+    try:
+        seconds = float(pts_seconds) if isinstance(pts_seconds, SupportsFloat) else nan
+    except (TypeError, ValueError, OverflowError):  # several numbers, or one beyond any
+        seconds = nan
+    if not abs(seconds) <= MOST_SECONDS:
+        raise SettingsError(f"pts_seconds={pts_seconds!r}; give seconds, or None for an image without time")
+    return round(seconds * 1e9)

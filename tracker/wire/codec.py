@@ -166,6 +166,8 @@ def _header(message: FrameMessage, size: int) -> bytes:
         raise ValueError(f"the model hash has {len(message.model_hash)} bytes, not 8")
     if message.time_base_den < 1:
         raise ValueError(f"time base {message.time_base_num}/{message.time_base_den}")
+    if not message.width_px or not message.height_px:
+        raise ValueError(f"a picture of {message.width_px} x {message.height_px} px")
     flags = (message.pts is not None) * HAS_PTS | bool(message.mirrored) * MIRRORED
     return _WHOLE_HEADER.pack(
         MAGIC, VERSION_MAJOR, VERSION_MINOR, HEADER_BYTES, size, message.epoch, message.sequence, message.model_hash,
