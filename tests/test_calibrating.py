@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import re
 import shlex
@@ -23,6 +24,7 @@ from tracker.calibrate.take import resting
 from tracker.cli import cli
 from tracker.errors import OutputError, SettingsError, SourceError
 from tracker.face.expression import ARKIT_INDEX
+from tracker.face.parameters import Face
 from tracker.pipeline import Pipeline, build_pipeline, run
 from tracker.publish import Publisher
 from tracker.source import frame_from_image, open_source
@@ -82,6 +84,19 @@ def profile(take: Take) -> Profile:
 def calibrated(profile: Profile, folder: Path) -> Pipeline:
     write_profile(profile, folder / "demo.json")
     return build_pipeline(calibrate=CalibrateSettings(folder / "demo.json"))
+
+
+def test_a_long_take_does_not_keep_whole_faces(take_path: Path) -> None:
+    kept = []
+
+    def watched() -> Iterator[Frame]:
+        with open_source(str(take_path)) as video:
+            yield from video
+        gc.collect()
+        kept.append(sum(isinstance(found, Face) for found in gc.get_objects()))
+
+    taken = calibrating.record(watched(), build_pipeline(), float("inf"), False, print)
+    assert kept[0] < 20 < len(taken.seconds)
 
 
 def test_the_neutral_is_found_where_the_face_rests(take: Take) -> None:

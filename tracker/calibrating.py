@@ -17,7 +17,7 @@ from tracker.calibrate.profile import Profile
 from tracker.calibrate.take import LEAST_SECONDS, Take, learn, resting
 from tracker.errors import SettingsError, SourceError
 from tracker.face.expression import ARKIT_NAMES
-from tracker.face.parameters import Face, TrackState
+from tracker.face.parameters import TrackState
 from tracker.pipeline import Pipeline
 from tracker.source import list_devices
 from tracker.source.frame import Frame
@@ -32,8 +32,23 @@ WORSE = 0.005
 LONGEST_STEP_SECONDS = 2.0
 """A longer step in time is a cut in the video, and so is one back: no time passes in it."""
 Say = Callable[[str], None]
-Rows = dict[int, list[tuple[float, Face, int]]]
-"""Track -> seconds into the take, what was seen, and the prompt it follows."""
+Rows = dict[int, list["Seen"]]
+"""By track."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Seen:
+    """What a take keeps of a face in a frame: whole faces of an hour would fill the memory."""
+
+    seconds: float
+    """Into the take."""
+    prompt: int
+    """That it follows."""
+    tall_px: float
+    expression: np.ndarray
+    """float32 [52]: smoothed."""
+    identity: np.ndarray
+    """float32 [I]."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,13 +81,12 @@ def record(frames: Iterable[Frame], pipeline: Pipeline, seconds: float, guided: 
             raise
     if not rows:
         raise SettingsError("no face was seen in the take; sit before the camera, lit from the front")
-    seen = max(rows.values(), key=lambda track: sum(float(np.ptp(face.landmarks_px[:, 1])) for _, face, _ in track))
+    seen = max(rows.values(), key=lambda track: sum(face.tall_px for face in track))
     if guided:
-        _require_whole(seen[-1][0])
+        _require_whole(seen[-1].seconds)
     return Take(
-        np.array([at for at, _, _ in seen]), np.array([face.blendshapes for _, face, _ in seen]),
-        np.array([face.identity for _, face, _ in seen]),
-        np.array([prompt for _, _, prompt in seen]) if guided else None,
+        np.array([face.seconds for face in seen]), np.array([face.expression for face in seen]),
+        np.array([face.identity for face in seen]), np.array([face.prompt for face in seen]) if guided else None,
     )  # fmt: skip
 
 
@@ -93,7 +107,9 @@ def _follow(frames: Iterable[Frame], pipeline: Pipeline, seconds: float, teller:
         prompt = teller(passed)
         for face in pipeline.track(frame):
             if face.state == TrackState.TRACKING and face.confidence >= LEAST_CONFIDENCE:
-                rows.setdefault(face.track_id, []).append((passed, face, prompt))
+                tall = float(np.ptp(face.landmarks_px[:, 1]))
+                seen = Seen(passed, prompt, tall, face.blendshapes, face.identity)
+                rows.setdefault(face.track_id, []).append(seen)
 
 
 def _require_whole(last_seconds: float) -> None:

@@ -92,12 +92,13 @@ def label(data: Path, cache: Path, teacher: Path, workers: int) -> None:
     """
     from tracker.distill import corpus
     from tracker.distill.label import label as label_folder
-    from tracker.distill.shelf import FOLDERS, taught
+    from tracker.distill.shelf import FOLDERS, files_in, taught
 
     project = _project(data)
     there = {kind: taught(project) / folder for kind, folder in FOLDERS.items() if (taught(project) / folder).is_dir()}
     if not there:
         raise SourceError(f"{data} holds none of clips/, images/ and aflw_crops/; put videos into {data / 'clips'}")
+    there = {kind: folder for kind, folder in there.items() if files_in(folder)} or there
     for kind, folder in there.items():
         most = 4 if kind == "images" else 1
         target = cache / "labels" / kind
@@ -314,7 +315,7 @@ def personalize(footage: Path, cache: Path, teacher: Path, checkpoint: Path | No
 @click.option("--batch", type=click.IntRange(min=2), default=128, show_default=True)
 @click.option("--learning-rate", type=_RATE, default=2.5e-3, show_default=True, help="Of biases, first and last layer.")
 @click.option("--muon-learning-rate", type=_RATE, default=5e-3, show_default=True, help="Of all other layers.")
-@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
 @click.option("--arm", "only", multiple=True, help="Only this one, such as 'all' or 'without guides'; can be repeated.")
 def ablate(data: Path, cache: Path, checkpoint: Path | None, out: Path, only: tuple[str, ...], **flags: Any) -> None:
     """Train with and without each idea of the recipe.
@@ -358,7 +359,12 @@ def _need_torch() -> None:
 
 
 def _project(data: Path) -> Path:
-    """The folder that holds `train/` and the manifest, given it or its `train/`, be it as `.` or `..`."""
+    """The folder that holds `train/` and the manifest, given it or its `train/`, be it as `.` or `..`.
+
+    Raises SourceError where there is none: a training would go without its stills and people's points, unsaid.
+    """
+    if not data.is_dir():
+        raise SourceError(f"no folder {data}; give DATA, with clips/, images/ or aflw_crops/, or with these in train/")
     data = Path(os.path.abspath(data))
     return data.parent if data.name == "train" else data
 

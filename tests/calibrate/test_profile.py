@@ -44,6 +44,11 @@ def test_what_is_written_is_read_again(path: Path) -> None:
     assert [file.name for file in path.parent.iterdir()] == ["anna.json"], "nothing is left beside it"
 
 
+def test_a_name_that_is_no_text_can_be_read_again(path: Path) -> None:
+    write_profile(replace(ANNA, name="caf\udce9"), path)  # the bytes of a file's name in an older encoding
+    assert read_profile(path, MODEL, 64).name == "caf?"
+
+
 def test_people_can_read_it(path: Path) -> None:
     lines = path.read_text().splitlines()
     assert '    "eyeBlinkLeft": {"neutral": 0.0, "noise": 0.01, "range": 0.9},' in lines and len(lines) < 70

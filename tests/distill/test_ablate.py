@@ -2,6 +2,8 @@
 
 import json
 from dataclasses import replace
+from importlib.resources import files
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,7 +19,7 @@ from tracker.distill.lessons import SHARE, Lessons  # noqa: E402
 from tracker.distill.losses import Terms  # noqa: E402
 from tracker.distill.student import Student  # noqa: E402
 from tracker.distill.train import poses_of  # noqa: E402
-from tracker.errors import SettingsError  # noqa: E402
+from tracker.errors import AssetError, SettingsError  # noqa: E402
 from tracker.face.expression import ARKIT_INDEX  # noqa: E402
 from tracker.face.model import FaceModel  # noqa: E402
 
@@ -93,6 +95,24 @@ def test_rendered_people_are_kept_aside_whole(small_cache):
     told = shapes_error(net, made, poses, np.flatnonzero(aside))
     nothing = np.delete(made.scores[aside], ARKIT_INDEX["tongueOut"], axis=1).mean()
     assert told == pytest.approx(nothing, abs=0.2) and np.isnan(shapes_error(net, made, poses, np.empty(0, int)))
+
+
+@pytest.mark.parametrize("name", ["ablation.txt", "folder"])
+def test_an_output_that_the_table_would_take_is_refused(small_cache, tmp_path, name):
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(SettingsError, match="cannot hold the arms"):
+        _ablate(small_cache, tmp_path / name, [])
+
+
+def test_a_start_of_another_face_model_is_refused(small_cache, tmp_path, write_model):
+    pt, shipped = tmp_path / "student.pt", Path(str(files("tracker.assets").joinpath("student.onnx")))
+    module.Run(FaceModel.load(), np.ones(52, np.float32), module.TrainSettings()).save(pt)
+    write_model(small_cache)
+    _ablate(small_cache, tmp_path / "a.json", [], only=("all",), start=shipped)  # other colours alone
+    write_model(small_cache, larger=1.1)
+    for start in (pt, shipped):
+        with pytest.raises(AssetError, match="whose shapes are not those"):
+            _ablate(small_cache, tmp_path / "b.json", [], only=("all",), start=start)
 
 
 def test_unknown_arms_and_starts_are_refused(small_cache, tmp_path):

@@ -36,6 +36,33 @@ def test_an_empty_folder_is_said(tmp_path, capsys):
     assert "holds no video or image" in said
 
 
+@pytest.mark.parametrize("step", ["label", "train", "detector", "phantoms", "synthesize", "export", "ablate"])
+def test_data_that_is_not_there_is_said(step, small_cache, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("FACEWIRE_TEACHER", "x.task")
+    brief = ["--minutes", "0.001"] if step in ("train", "detector", "phantoms") else []
+    assert "no folder" in _complaint(capsys, step, tmp_path / "dta", "--cache", small_cache, *brief)
+
+
+def test_an_empty_folder_beside_a_full_one_is_passed_over(tmp_path, capsys, monkeypatch):
+    from tracker.distill import corpus
+    from tracker.distill import label as labelling
+
+    seen = []
+    monkeypatch.setattr(labelling, "label", lambda folder, *_, **__: seen.append(folder.name))
+    monkeypatch.setattr(corpus, "pack", lambda *_: [])
+    for name in ("clips", "images"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "images/a.jpg").write_text("")
+    with pytest.raises(SystemExit) as ended:
+        main(["distill", "label", str(tmp_path), "--teacher", "x.task", "--cache", str(tmp_path / "cache")])
+    assert ended.value.code == 0 and seen == ["images"]
+
+
+def test_too_few_people_for_a_face_model_are_said(small_cache, capsys):
+    assert "3 people are too few for a face model" in _complaint(capsys, "model", "--cache", small_cache)
+    assert sorted(path.name for path in small_cache.iterdir()) == ["corpus"]
+
+
 def test_a_corpus_without_a_checkpoint_is_said(small_cache, tmp_path, capsys):
     said = _complaint(capsys, "export", tmp_path, "--cache", small_cache, "--out", tmp_path / "assets")
     assert "holds no checkpoint" in said

@@ -112,7 +112,7 @@ def test_a_detector_that_was_cut_goes_on_where_it_stopped(trained, tmp_path, mon
     assert "stopped at step 2" in said[-1]
     before = averaged_detector(path).state_dict()
     train_detector(scenes, path, DetectorSettings(minutes=1e-9, batch=2), said.append)
-    assert said[-1] == "resuming at step 2"
+    assert "resuming at step 2" in said
     after = averaged_detector(path).state_dict()
     assert all(torch.equal(before[name], after[name]) for name in before)
     with monkeypatch.context() as full, pytest.raises(OutputError):

@@ -12,7 +12,8 @@ import pytest
 
 pytest.importorskip("cv2", reason="training code needs OpenCV, which comes with the train extra")
 
-from tracker.distill.label import Labelled, files_under, label  # noqa: E402
+from tracker.distill.label import Labelled, _frames, files_under, label  # noqa: E402
+from tracker.distill.shelf import digest  # noqa: E402
 from tracker.errors import OutputError, SourceError  # noqa: E402
 
 _LABEL = "import sys; from pathlib import Path; from tracker.distill.label import label; " \
@@ -99,6 +100,47 @@ def test_a_cache_that_cannot_be_written_is_said(stills, tmp_path):
     (tmp_path / "labels").write_text("a file, not a folder")
     with pytest.raises(OutputError, match="labels"):
         label(folder, teacher, tmp_path / "labels", workers=1)
+
+
+def test_what_only_has_the_name_of_a_file_is_passed_over(tmp_path):
+    (tmp_path / "holiday.mp4").mkdir()
+    (tmp_path / "gone.jpg").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "holiday.mp4/a.jpg").write_text("")
+    assert files_under(tmp_path) == [tmp_path / "holiday.mp4/a.jpg"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere every file name is text")
+@pytest.mark.parametrize("name", ["caf\udce9.jpg", "n" * 248 + ".jpg"])
+def test_a_name_that_nothing_can_be_made_of_is_refused(tmp_path, name):
+    (tmp_path / name).write_text("")
+    with pytest.raises(SourceError, match="rename it"):
+        files_under(tmp_path)
+
+
+def test_a_video_of_another_kind_is_not_called_an_image(tmp_path):
+    (tmp_path / "camcorder.MTS").write_bytes(b"")
+    with pytest.raises(SourceError, match=r"neither a video nor an image by its name; .*\.mp4"):
+        list(_frames(tmp_path / "camcorder.MTS", None))
+
+
+def test_a_file_that_goes_away_meanwhile_is_named(tmp_path):
+    with pytest.raises(SourceError, match=r"a\.jpg cannot be read"):
+        digest(tmp_path / "a.jpg")
+
+
+@pytest.mark.parametrize("options", [{}, {"live": "1"}])
+def test_a_video_is_thinned_whether_or_not_it_says_how_long_it_is(tmp_path, options):
+    av = pytest.importorskip("av")
+    path = tmp_path / "a.webm"
+    with av.open(str(path), "w", options=options) as container:
+        stream = container.add_stream("libvpx", rate=30, options={"deadline": "realtime"})
+        stream.width, stream.height, stream.pix_fmt = 64, 64, "yuv420p"
+        for k in range(50):
+            picture = np.full((64, 64, 3), 5 * k, np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        container.mux(stream.encode(None))
+    assert [index for index, _ in _frames(path, 20)] == list(range(0, 50, 3))
+    assert len(list(_frames(path, None))) == 50
 
 
 @pytest.mark.parametrize("inside", [(), ("notes.txt",)])

@@ -39,6 +39,18 @@ def test_images_are_one_sequence_however_they_are_mixed_with_clips():
     assert (~stills).sum() == 19 and len(np.unique(corpus.clip[stills])) == 10
 
 
+def test_videos_too_short_to_hold_an_end_out_are_refused(tmp_path, monkeypatch):
+    from tracker.distill import own
+
+    monkeypatch.setattr(own, "Teacher", lambda _: type("Teacher", (), {"close": lambda self: None})())
+    monkeypatch.setattr(own, "label_file", lambda *_: _labelled(range(2)))
+    (tmp_path / "x.task").write_text("words")
+    for k in range(30):
+        (tmp_path / f"{k}.mov").write_text(str(k))
+    with pytest.raises(SourceError, match="30 videos, of which 2 frames.* fewer videos, or longer ones"):
+        label_own(tmp_path, tmp_path / "x.task", tmp_path / "labels", 60)
+
+
 def _teacher(data_dir):
     pytest.importorskip("mediapipe", reason="the teacher needs MediaPipe, which comes with the train extra")
     return data_dir / "teacher/face_landmarker.task"

@@ -9,7 +9,15 @@ torch = pytest.importorskip("torch", reason="training needs torch, which comes w
 pytest.importorskip("mediapipe", reason="the teacher needs MediaPipe, which comes with the train extra")
 
 from tracker.distill.export import write_student  # noqa: E402
-from tracker.distill.personalize import PersonalSettings, Standing, no_better, personalize  # noqa: E402
+from tracker.distill.personalize import (  # noqa: E402
+    RESERVE_SECONDS,
+    SHORTEST_SECONDS,
+    Gain,
+    PersonalSettings,
+    Standing,
+    no_better,
+    personalize,
+)
 from tracker.distill.student import Student  # noqa: E402
 from tracker.distill.thaw import thaw  # noqa: E402
 from tracker.distill.tune import TuneSettings  # noqa: E402
@@ -69,9 +77,25 @@ def test_a_student_that_got_no_better_is_not_written(fresh, data_dir, tmp_path):
     assert [path.name for path in (tmp_path / "mine").iterdir()] == ["labels"]
 
 
+def test_a_corpus_that_keeps_nobody_aside_tells_nothing_of_others(fresh, data_dir, tmp_path, write_corpus):
+    labels = write_corpus(tmp_path / "cache") / "corpus/labels.npz"
+    with np.load(labels) as archive:
+        columns = {name: archive[name] for name in archive}
+    np.savez(labels, **{**columns, "validation": columns["validation"] & False})
+    gain = _run(fresh, data_dir, tmp_path / "mine", cache=tmp_path / "cache", steps=1, learning_rate=0.0)
+    assert gain.others_before is None and "other people" not in str(gain)
+
+
 def test_too_little_time_is_said_before_it_is_spent(fresh, data_dir, tmp_path):
-    with pytest.raises(SettingsError, match="leave no time to train; give at least"):
+    with pytest.raises(SettingsError, match="leave no time to train; give at least") as refused:
         _run(fresh, data_dir, tmp_path / "mine", minutes=0.1)
+    needed = float(str(refused.value).rsplit(" ", 1)[1])
+    assert needed * 60 >= RESERVE_SECONDS + SHORTEST_SECONDS
+
+
+def test_shapes_that_never_move_have_no_figure():
+    still = Standing(2.0, float("nan"), 1.0)
+    assert "shapes r - -> -," in str(Gain(90, 20, 0.5, still, still, None, None, None))
 
 
 def test_a_student_for_another_face_model_is_refused(fresh, data_dir, tmp_path):

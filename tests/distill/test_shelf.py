@@ -93,6 +93,16 @@ def test_a_label_with_flipped_bits_is_named(places):
         pack(cache, data)
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "latin-1"])
+def test_a_manifest_from_a_spreadsheet_is_read_or_refused(tmp_path, encoding):
+    (tmp_path / "manifest.csv").write_text("file,identity,open\nclips/a.mp4,André,1\n", encoding=encoding)
+    if encoding == "utf-8-sig":
+        assert People(tmp_path).name(tmp_path / "clips/a.mp4") == "André"
+        return
+    with pytest.raises(SourceError, match="save it as CSV in UTF-8"):
+        People(tmp_path)
+
+
 def test_a_user_s_own_files_are_open_and_listed_ones_as_they_are_listed(places):
     data, cache = places
     _write(data / "train", cache, "listed.mp4", "free.mp4", "own.mp4")

@@ -38,7 +38,8 @@ def test_training_that_was_killed_goes_on(small_cache):
     steps = torch.load(checkpoint, weights_only=True)["steps"]
     said = []
     train(small_cache, small_cache, TrainSettings(minutes=1e-9, batch=4), progress=said.append)
-    assert said == [f"resuming at step {steps}"] and steps > 0
+    assert said[0] == f"resuming at step {steps}" and steps > 0
+    assert "give more --minutes" in said[1], "nothing more is trained, and that is said"
     assert not list(small_cache.glob("*.part"))
 
 
@@ -67,6 +68,25 @@ def test_lessons_make_do_with_what_there_is(tmp_path, kinds, write_corpus):
     batch = lessons.batch(64)
     assert batch.crops.shape == (64, 128, 128, 3) and 0 < batch.presence.sum() < 64
     assert np.isfinite(batch.landmarks).all()
+
+
+def test_poses_are_of_the_faces_that_are_there_now(small_cache):
+    corpus, model = load(small_cache), FaceModel.load()
+    before = poses_of(small_cache, corpus, model)
+    corpus.landmarks[1] += [20, 0, 0]  # as another picture of one face would
+    after = poses_of(small_cache, corpus, model)
+    assert after.centre[1, 0] - before.centre[1, 0] == pytest.approx(20, abs=0.01)
+
+
+def test_a_still_too_small_for_a_background_is_passed_over(tmp_path, monkeypatch):
+    import cv2
+
+    from tracker.distill import lessons
+
+    path = tmp_path / "stamp.png"
+    cv2.imwrite(str(path), np.full((36, 30, 3), 255, np.uint8))
+    monkeypatch.setattr(lessons, "faces_of_images", lambda *_: [(np.zeros((1, 4)), path)])
+    assert len(lessons.background_patches(tmp_path, tmp_path, 0, count=10)) == 2, "textures alone"
 
 
 def test_a_corpus_of_held_out_people_alone_is_refused(tmp_path, write_corpus):

@@ -1,5 +1,7 @@
 """Faces turned out of plane: pixels move where the landmarks say, flags are inherited, a cut run goes on."""
 
+import shutil
+
 import numpy as np
 import pytest
 
@@ -18,7 +20,7 @@ from tracker.distill.bust import (  # noqa: E402
     shown,
     turned,
 )
-from tracker.distill.corpus import load  # noqa: E402
+from tracker.distill.corpus import digest_of, load  # noqa: E402
 from tracker.errors import SettingsError, SourceError  # noqa: E402
 from tracker.face.model import FaceModel  # noqa: E402
 
@@ -147,6 +149,7 @@ def test_the_shard_inherits_from_the_corpus(tmp_path, model):
     with np.load(folder / "labels.npz") as archive:
         labels = {name: archive[name] for name in archive}
     assert np.allclose(np.linalg.det(labels.pop("rotation")), 1, atol=1e-4)
+    assert str(labels.pop("of")) == digest_of(corpus)
     assert set(labels) == {name for name in corpus.__slots__ if name != "patches"}
     for name, column in labels.items():
         assert len(column) == 24 and column.dtype == getattr(corpus, name).dtype, name
@@ -176,6 +179,19 @@ def test_a_run_cut_midway_goes_on(tmp_path, model, monkeypatch):
     assert (again / "patches.raw").read_bytes() == (whole / "patches.raw").read_bytes()
     with np.load(again / "labels.npz") as cut, np.load(whole / "labels.npz") as plain:
         assert all((cut[name] == plain[name]).all() for name in plain)
+
+
+def test_another_corpus_is_turned_anew(tmp_path, model):
+    cache, said = packed(tmp_path, model), []
+    turn.turn_faces(cache, 6, progress=said.append)
+    turn.turn_faces(cache, 6, progress=said.append)
+    assert said == ["turned 6 of 6 faces"]
+    shutil.rmtree(cache / "corpus")  # its people are numbered anew, and some may be gone
+    folder = turn.turn_faces(packed(tmp_path, model, (0, 10)), 4, progress=said.append)
+    assert said[1:] == ["turned 4 of 4 faces"]
+    with np.load(folder / "labels.npz") as labels:
+        assert len(labels["person"]) == 4 and labels["person"].max() <= 1
+    assert (folder / "patches.raw").stat().st_size == 4 * 224 * 224 * 3
 
 
 def test_what_cannot_be_turned_is_said(tmp_path, model):

@@ -161,8 +161,9 @@ def write_profile(profile: Profile, path: Path) -> None:
     Raises OutputError where that is not possible, see `require_place`.
     """
     require_place(path)
+    name = profile.name.encode(errors="replace").decode()  # a file's may be no text, which JSON could not give back
     head = {
-        "facewire_profile": FORMAT, "name": profile.name, "face_model": profile.model_hash.hex(),
+        "facewire_profile": FORMAT, "name": name, "face_model": profile.model_hash.hex(),
         "seconds": profile.seconds, "guided": profile.guided,
     }  # fmt: skip
     shapes = [

@@ -19,10 +19,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from tracker.bench.report import json_line, plain, table
+from tracker.bench.report import json_line, open_folder, plain, table
 from tracker.distill.accuracy import Accuracy, Turned, accuracy, shapes_error, turned
+from tracker.distill.checkpoint import check_model
 from tracker.distill.corpus import KINDS, SYNTHETIC, Corpus, load
-from tracker.distill.current import current_model
+from tracker.distill.current import current_model, geometry_of
 from tracker.distill.lessons import SHARE, Lessons, Poses, sparse_faces
 from tracker.distill.loop import drawing
 from tracker.distill.losses import Terms
@@ -133,6 +134,8 @@ def ablate(
     `start` is a checkpoint or a student.onnx, random weights by default; `only` names arms (see `arms`). Raises
     SettingsError for unknown arms or an `out` of other settings, SourceError, AssetError, OutputError.
     """
+    if out.is_dir() or out.suffix == ".txt":
+        raise SettingsError(f"{out} cannot hold the arms: their table goes into a .txt beside; give {out.stem}.json")
     named = _named(start)
     ground = _ground(cache, data, settings, start)
     same = {
@@ -143,6 +146,7 @@ def ablate(
     names = [arm.name for arm in todo]
     if unknown := [name for name in only if name not in names]:
         raise SettingsError(f"no arm {unknown[0]!r}; valid: {', '.join(names)}")
+    open_folder(out.parent)
     chosen = [arm for arm in todo if not only or arm.name in only]
     for number, arm in enumerate(chosen):
         if arm.name in done:
@@ -163,8 +167,21 @@ def _ground(cache: Path, data: Path, settings: AblateSettings, start: Path | Non
     corpus = replace(corpus, validation=corpus.validation | rendered_aside(corpus))
     lessons = Lessons(corpus, poses, model, data, cache, settings.seed)
     torch.manual_seed(settings.seed)
-    net = Student() if start is None else thaw(start)[0] if start.suffix == ".onnx" else averaged(start)
-    return Ground(corpus, poses, lessons, sparse_faces(data, held_out=True), model, net)
+    return Ground(corpus, poses, lessons, sparse_faces(data, held_out=True), model, _begun(start, model))
+
+
+def _begun(start: Path | None, model: FaceModel) -> Student:
+    """The network that all arms start from. Raises AssetError for one that was trained through other shapes."""
+    if start is None:
+        return Student()
+    if start.suffix != ".onnx":
+        return averaged(start, model)
+    net, told = thaw(start)
+    through, shipped = told.get("face_model", "unknown"), FaceModel.load()
+    if through != model.hash.hex():
+        geometry = geometry_of(shipped) if through == shipped.hash.hex() else "unknown"
+        check_model(start, {"face_model": through, "geometry": geometry}, model)
+    return net
 
 
 def rendered_aside(corpus: Corpus) -> np.ndarray:

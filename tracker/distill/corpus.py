@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -67,16 +68,22 @@ class People:
     """
 
     def __init__(self, data: Path) -> None:
-        """Raises SourceError for a manifest that lists no files."""
+        """Raises SourceError for a manifest that lists no files, or is not UTF-8."""
         self._data, path = data, data / "manifest.csv"
         self._rows: dict[str, dict[str, str]] = {}
         if not path.is_file():
             return
-        with path.open(newline="", encoding="utf-8") as stream:
-            table = csv.DictReader(stream)
-            if "file" not in (table.fieldnames or ()):
-                raise SourceError(f"{path} has no column file; give one with file, identity and open, or take it away")
-            self._rows = {row["file"]: row for row in table}
+        try:
+            with path.open(newline="", encoding="utf-8-sig") as stream:  # spreadsheets put a mark before UTF-8
+                table = csv.DictReader(stream)
+                columns, rows = table.fieldnames or (), list(table)
+        except (UnicodeDecodeError, csv.Error) as error:
+            raise SourceError(f"{path} is no table ({error}); save it as CSV in UTF-8, or take it away") from error
+        if "file" not in columns:
+            raise SourceError(
+                f"{path} has no column file; give one with file, identity and open, by commas, or take it away"
+            )
+        self._rows = {row["file"]: row for row in rows}
 
     def _row(self, path: Path) -> dict[str, str] | None:
         return self._rows.get(path.relative_to(self._data).as_posix())
@@ -201,6 +208,14 @@ def load(cache: Path, *, open_only: bool = False, in_memory: bool = True, made: 
             column.append(_renumbered(getattr(part, name), {"clip": clips, "person": people}.get(name, 0)))
         clips, people = clips + int(part.clip.max()) + 1, people + int(part.person.max()) + 1
     return Corpus(patches=patches, **{name: np.concatenate(column) for name, column in columns.items()})
+
+
+def digest_of(corpus: Corpus) -> str:
+    """Eight hex digits of which faces these are, and of whom."""
+    crc = 0
+    for column in (corpus.landmarks, corpus.person, corpus.validation):
+        crc = zlib.crc32(np.ascontiguousarray(column).data, crc)
+    return f"{crc:08x}"
 
 
 def _renumbered(column: np.ndarray, by: int) -> np.ndarray:

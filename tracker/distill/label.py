@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from tracker.distill import archive, lifeline
-from tracker.distill.shelf import VIDEO_SUFFIXES, Shelf, digest, files_in
+from tracker.distill.shelf import IMAGE_SUFFIXES, VIDEO_SUFFIXES, Shelf, digest, files_in
 from tracker.distill.teacher import Lesson, Teacher
 from tracker.distill.whole import whole
 from tracker.errors import BackendUnavailable, SourceError
@@ -87,6 +88,9 @@ def _frames(path: Path, most: int | None) -> Iterator[tuple[int, np.ndarray]]:
     if is_video(path):
         yield from _video_frames(path, most)
         return
+    if path.suffix.lower() not in IMAGE_SUFFIXES:
+        known = ", ".join(sorted(VIDEO_SUFFIXES | IMAGE_SUFFIXES))
+        raise SourceError(f"{path} is neither a video nor an image by its name; give one that ends in {known}")
     import cv2
 
     image = cv2.imread(str(path))
@@ -103,7 +107,7 @@ def _video_frames(path: Path, most: int | None) -> Iterator[tuple[int, np.ndarra
         with av.open(str(path)) as container:
             if not container.streams.video:
                 raise SourceError(f"{path} holds no pictures; give a video, or take it out of the folder")
-            every = 1 if most is None else max(1, math.ceil(_length(container) / most))
+            every = 1 if most is None else max(1, math.ceil(_length(path) / most))
             for index, picture in enumerate(container.decode(video=0)):
                 if index % every == 0:
                     yield index, _upright(picture)
@@ -114,11 +118,15 @@ def _video_frames(path: Path, most: int | None) -> Iterator[tuple[int, np.ndarra
             ) from error
 
 
-def _length(container: Any) -> float:
-    """Frames in the video, about; 0 where the file does not say."""
-    stream = container.streams.video[0]
-    seconds = (container.duration or 0) / 1e6
-    return float(stream.frames or seconds * float(stream.average_rate or 0))
+def _length(path: Path) -> int:
+    """Frames in the video, about, by its packets: what a browser records does not say how long it is."""
+    import av
+
+    count = 0
+    with av.open(str(path)) as container, suppress(av.error.FFmpegError):  # the end of a file cut short
+        for packet in container.demux(video=0):
+            count += packet.size > 0
+    return count
 
 
 def _upright(picture: Any) -> np.ndarray:

@@ -121,6 +121,8 @@ class Batch:
 SHARE = {"clips": 0.30, "images": 0.10, "aflw": 0.07, "turned": 0.08, "synthetic": 0.34, "sparse": 0.05, "none": 0.10}
 # Exact scores count as if each shape had this spread.
 EXACT_SPREAD = 0.1
+LEAST_SQUARE_PX = 40
+"""Of a still, to be a background."""
 
 
 class Lessons:
@@ -327,8 +329,10 @@ def background_patches(data: Path | None, cache: Path, seed: int, count: int = 3
     for boxes, path in faces_of_images(data, cache) if data else []:
         image = cv2.imread(str(path))
         assert image is not None
+        if min(image.shape[:2]) < LEAST_SQUARE_PX:
+            continue
         for _ in range(20):
-            side = int(rng.integers(40, max(41, min(image.shape[:2]) * 2 // 3)))
+            side = int(rng.integers(LEAST_SQUARE_PX, max(LEAST_SQUARE_PX + 1, min(image.shape[:2]) * 2 // 3)))
             x = int(rng.integers(0, image.shape[1] - side + 1))
             y = int(rng.integers(0, image.shape[0] - side + 1))
             apart = (boxes[:, 0] > x + side) | (boxes[:, 2] < x) | (boxes[:, 1] > y + side) | (boxes[:, 3] < y)

@@ -77,6 +77,9 @@ def keep_on(run: Run[Batch], draw: Callable[[], Batch], path: Path, progress: Ca
 
     What cuts it short, Ctrl-C or a process that died, passes, once the checkpoint is written.
     """
+    minutes = run.settings.minutes
+    if run.seconds >= minutes * 60:
+        progress(f"its {minutes:g} min are over; give more --minutes, or move {path} away to train anew")
     try:
         _step_on(run, draw, path, progress)
     except (KeyboardInterrupt, BackendUnavailable):
@@ -98,7 +101,7 @@ def _step_on(run: Run[Batch], draw: Callable[[], Batch], path: Path, progress: C
             mean[name] = mean.get(name, value) * 0.98 + value * 0.02
         if run.steps % 100 == 0:
             shown = " ".join(f"{name} {value:.3f}" for name, value in mean.items())
-            progress(f"step {run.steps} {run.seconds / 60:.1f} of {run.settings.minutes:.0f} min  {shown}")
+            progress(f"step {run.steps} {run.seconds / 60:.1f} of {run.settings.minutes:g} min  {shown}")
         if run.seconds - saved > run.settings.checkpoint_minutes * 60:
             run.save(path)
             saved = run.seconds

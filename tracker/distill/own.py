@@ -24,6 +24,8 @@ from tracker.errors import SourceError
 HELD_SHARE, GAP_SHARE = 0.2, 0.04
 """The end that is held out, and what is left out before it: neighbours in time are all but the same picture."""
 FEWEST_FACES = 40
+STEM = 40
+"""Letters of a file's name that its kept answers have, for people; file systems end at 255 bytes."""
 
 
 def label_own(
@@ -50,7 +52,13 @@ def label_own(
             f"the teacher found a face in only {faces} of the frames that were looked at in {path}; give footage with "
             f"at least {FEWEST_FACES}, of a face that is near, lit and turned to the camera"
         )
-    return _corpus(paths, parts)
+    corpus = _corpus(paths, parts)
+    if not corpus.validation.any():
+        raise SourceError(
+            f"{path} holds {videos} videos, of which {each} frames each are looked at, too few to hold an end of one "
+            "out; give fewer videos, or longer ones"
+        )
+    return corpus
 
 
 def _answers(path: Path, teacher: Teacher, asked: str, cache: Path, most: int) -> Labelled:
@@ -59,7 +67,7 @@ def _answers(path: Path, teacher: Teacher, asked: str, cache: Path, most: int) -
         raise SourceError(f"no file {path}; give a video, or a folder of videos and images")
     source = digest(path)
     key = hashlib.sha256(f"{source} {asked} {most}".encode()).hexdigest()[:12]
-    kept = cache / f"{path.stem}_{key}.npz"
+    kept = cache / f"{path.stem[:STEM]}_{key}.npz"
     if kept.is_file():
         remedy = "delete it and run the command again, which labels anew"
         return Labelled(**archive.read(kept, remedy, Labelled.__slots__))

@@ -7,6 +7,7 @@ from all of that both are compared, and a student that got no better is not writ
 
 from __future__ import annotations
 
+import math
 import shutil
 import tempfile
 import time
@@ -75,13 +76,13 @@ class Gain:
     trained: int
     """Frames trained on."""
     held: int
-    """Frames held out."""
+    """Frames held out that judged."""
     way: float
     """How far from the old weights to the tuned ones, chosen on the frames trained on, block by block."""
     before: Standing
     after: Standing
     others_before: Standing | None
-    """On people of the general corpus that are kept aside; None without one."""
+    """On people of the general corpus that are kept aside; None without any."""
     others_after: Standing | None
     path: Path | None
     """The student; None where it got worse, or no better, and was not written."""
@@ -99,9 +100,13 @@ class Gain:
 def _compared(who: str, before: Standing, after: Standing) -> list[str]:
     return [
         f"{who:13} landmarks {before.landmarks_percent:.2f}% -> {after.landmarks_percent:.2f}% of the inter-ocular "
-        f"distance, shapes r {before.correlation:.3f} -> {after.correlation:.3f}, "
+        f"distance, shapes r {_r(before)} -> {_r(after)}, "
         f"found {before.presence:.1%} -> {after.presence:.1%}"
     ]
+
+
+def _r(standing: Standing) -> str:
+    return "-" if math.isnan(standing.correlation) else f"{standing.correlation:.3f}"
 
 
 def no_better(before: Standing, after: Standing) -> bool:
@@ -135,8 +140,8 @@ def personalize(
     others = _others(cache, model, settings.tune.seed) if cache else None
     left = settings.minutes * 60 - RESERVE_SECONDS - (time.monotonic() - began)
     if left < SHORTEST_SECONDS:
-        needed = settings.minutes + (SHORTEST_SECONDS - left) / 60
-        raise SettingsError(f"minutes {settings.minutes:g} leave no time to train; give at least {needed:.1f}")
+        needed = math.ceil(10 * settings.minutes + (SHORTEST_SECONDS - left) / 6) / 10
+        raise SettingsError(f"minutes {settings.minutes:g} leave no time to train; give at least {needed}")
     until, trained = time.monotonic() + left, int((~mine.validation).sum())
     progress(f"tuning on {trained} frames, for {left / 60:.1f} min at most")
     sources = [(mine, poses), *([others] if others else [])]
@@ -149,11 +154,15 @@ def personalize(
             first = Path(folder) / "before.onnx"
             write_student(net, _crops(sources), first, version)
         write_student(tuned, _crops(sources), last, f"{version}+personal")
-        before, after = (_standing(evaluate(mine, poses, HELD, student)) for student in (first, last))
-        elsewhere = [_standing(evaluate(*others, OTHERS_HELD, student)) for student in (first, last) if others]
+        judged = [evaluate(mine, poses, HELD, student) for student in (first, last)]
+        before, after = map(_standing, judged)
+        elsewhere: list[Standing] = []
+        if others and others[0].validation.any():
+            elsewhere = [_standing(evaluate(*others, OTHERS_HELD, student)) for student in (first, last)]
         path = None if no_better(before, after) else _put(last, out / "student.onnx")
     others_before, others_after = elsewhere or (None, None)
-    return Gain(trained, int(mine.validation.sum()), way, before, after, others_before, others_after, path)
+    held = sum(row.faces for row in judged[0])
+    return Gain(trained, held, way, before, after, others_before, others_after, path)
 
 
 def _put(made: Path, path: Path) -> Path:
@@ -181,10 +190,12 @@ def _start(path: Path | None, model: FaceModel) -> tuple[Student, str]:
 
 
 def _others(cache: Path, model: FaceModel, seed: int) -> tuple[Corpus, Poses] | None:
-    """Some of the general corpus, in memory; None where there is none."""
+    """Some of the general corpus, in memory; None where there is none, or nobody in it to learn from."""
     if not (cache / "corpus/labels.npz").is_file():
         return None
     packed, rng = load(cache, in_memory=False), np.random.default_rng(seed)
+    if packed.validation.all():
+        return None
     chosen = np.sort(np.concatenate([
         rng.permutation(np.flatnonzero(packed.validation == held))[:most]
         for held, most in ((False, OTHERS), (True, OTHERS_HELD))

@@ -29,7 +29,8 @@ COLOUR_PEOPLE = 600
 
 
 def build_model(corpus: Corpus, path: Path, geometry: Path | None = None) -> dict[str, float]:
-    """Learn the model and write it to `path`; returns the residuals on held-out people, percent of inter-ocular.
+    """Learn the model and write it to `path`; returns the residuals on held-out people, percent of inter-ocular;
+    none where nobody is held out.
 
     With `geometry`, a face model's file, only colours are learned: every other array is written as it is there, so that
     a network trained through it goes on meaning the same. The hash changes all the same, and the network has to be
@@ -43,6 +44,8 @@ def build_model(corpus: Corpus, path: Path, geometry: Path | None = None) -> dic
     arrays = {name: getattr(model, name) for name in GEOMETRY}
     save(path, VERSION, {**arrays, "albedo": albedo.mean, "albedo_basis": albedo.basis})
     held = np.flatnonzero(_teachable(corpus) & corpus.validation)
+    if not len(held):
+        return {}
     learned = Learned(model.mean_mm, model.identity_mm, model.expression_mm, model.mirror_index, np.zeros(0))
     return residual_share(learned, *_rows(corpus, held))
 
@@ -55,14 +58,15 @@ def _teachable(corpus: Corpus) -> np.ndarray:
 
 def _learn_geometry(corpus: Corpus, path: Path) -> None:
     chosen = np.flatnonzero(_teachable(corpus) & ~corpus.validation)[::EVERY]
+    people = len(np.unique(corpus.person[chosen]))
+    if 2 * people < IDENTITIES:  # each counts twice, once in the mirror
+        raise SourceError(
+            f"{people} people are too few for a face model: they and their mirror images differ in {2 * people} ways, "
+            f"not {IDENTITIES}; label more, or leave this step out: the networks are then trained through the shipped "
+            "model"
+        )
     straight = exp_so3(np.array([np.radians(MEAN_LOOKS_DOWN_DEG), 0, 0])).T
     learned = learn(*_rows(corpus, chosen), IDENTITIES, straight)
-    if len(learned.identity_mm) < IDENTITIES:
-        people = len(np.unique(corpus.person[chosen]))
-        raise SourceError(
-            f"{people} people are too few for a face model: they differ in {len(learned.identity_mm)} ways, not "
-            f"{IDENTITIES}; label more, or leave this step out: the networks are then trained through the shipped model"
-        )
     _write(path, learned, corpus, chosen)
 
 

@@ -23,12 +23,18 @@ BYTES_OF_PATCH = PATCH_PX * PATCH_PX * 3
 class Shard:
     """The labels say how many faces there are."""
 
-    def __init__(self, folder: Path) -> None:
-        """Raises SourceError where fewer patches than labels are there, AssetError for labels that are damaged."""
+    def __init__(self, folder: Path, of: str = "") -> None:
+        """`of` names what the faces are made of: those of something else do not count, and are written over.
+
+        Raises SourceError where fewer patches than labels are there, AssetError for labels that are damaged.
+        """
         self.folder, self._raw, self._path = folder, folder / "patches.raw", folder / "labels.npz"
+        self._of = {"of": np.array(of)} if of else {}
         self._labels: dict[str, np.ndarray] = {}
         if self._path.is_file():
             self._labels = archive.read(self._path, f"delete {folder} and run the step again, which makes it anew")
+        if str(self._labels.pop("of", "")) != of:
+            self._labels = {}
         have = self._raw.stat().st_size // BYTES_OF_PATCH if self._raw.is_file() else 0
         if have < len(self):
             raise SourceError(f"{self._raw} holds {have} faces, {len(self)} are labelled; delete the folder")
@@ -44,11 +50,13 @@ class Shard:
         size = len(self) * BYTES_OF_PATCH
         with writing(self._raw):
             self.folder.mkdir(parents=True, exist_ok=True)
+            if not self._labels:  # those that do not count must not meet new patches
+                self._path.unlink(missing_ok=True)
             self._write(patches, size)
         if self._labels:
             labels = {name: np.concatenate([self._labels[name], column]) for name, column in labels.items()}
         with whole(self._path) as part, part.open("wb") as stream:
-            np.savez(stream, **labels)  # type: ignore[arg-type]
+            np.savez(stream, **labels, **self._of)  # type: ignore[arg-type]
         self._labels = labels
 
     def _write(self, patches: Sequence[np.ndarray], size: int) -> None:

@@ -15,22 +15,39 @@ from pathlib import Path
 import numpy as np
 
 from tracker.distill.archive import DAMAGED
+from tracker.errors import SourceError
 
 VIDEO_SUFFIXES = {".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v"}
 IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png"}
+LONGEST_NAME_BYTES = 230
+"""Of a file: its label's name is longer, and file systems end at 255."""
 FOLDERS = {"clips": "clips", "images": "images", "aflw": "aflw_crops"}
 """Kind of label -> folder of the data."""
 
 
 def digest(path: Path) -> str:
-    """SHA-256 of a file."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+    """SHA-256 of a file. Raises SourceError for one that cannot be read, or is no longer there."""
+    try:
+        with path.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError as error:
+        raise SourceError(f"{path} cannot be read ({error.strerror}); put it back, or take it away") from error
 
 
 def files_in(folder: Path) -> list[Path]:
-    """Every video and image in a folder and those within it, sorted; none where there is no folder."""
-    return sorted(p for p in folder.rglob("*") if p.suffix.lower() in VIDEO_SUFFIXES | IMAGE_SUFFIXES)
+    """Every video and image in a folder and those within it, sorted; none where there is no folder.
+
+    Raises SourceError for a name that is not UTF-8, on which OpenCV crashes, or too long for a label to have it, too.
+    """
+    found = sorted(p for p in folder.rglob("*") if p.suffix.lower() in VIDEO_SUFFIXES | IMAGE_SUFFIXES and p.is_file())
+    for path in found:
+        try:
+            length = len(path.name.encode())
+        except UnicodeEncodeError as error:
+            raise SourceError(f"the name of {path} is not UTF-8; rename it") from error
+        if length > LONGEST_NAME_BYTES:
+            raise SourceError(f"the name of {path} is {length} bytes long; rename it to {LONGEST_NAME_BYTES} at most")
+    return found
 
 
 def taught(data: Path) -> Path:

@@ -7,7 +7,6 @@ slow machine still finishes its schedule) and returns the averaged network. It c
 from __future__ import annotations
 
 import math
-import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -17,7 +16,7 @@ import torch
 from torch import Tensor
 
 from tracker.distill import archive, checkpoint
-from tracker.distill.corpus import Corpus, load
+from tracker.distill.corpus import Corpus, digest_of, load
 from tracker.distill.current import current_model
 from tracker.distill.lessons import Batch, Lessons, Poses, fit_poses, known_poses
 from tracker.distill.loop import drawing, fold_average, keep_on
@@ -47,8 +46,7 @@ class TrainSettings:
 
 def poses_of(cache: Path, corpus: Corpus, model: FaceModel) -> Poses:
     """Poses of the corpus, once per face model and choice of faces: fitted in closed form, or known where made."""
-    labels = zlib.crc32(corpus.landmarks[::61].tobytes(), len(corpus))
-    path = cache / f"poses_{model.hash.hex()}_{labels:08x}.npz"
+    path = cache / f"poses_{model.hash.hex()}_{digest_of(corpus)}.npz"
     if path.is_file():
         remedy = "delete it; the next step that needs it makes it anew"
         return Poses(**archive.read(path, remedy, [field.name for field in fields(Poses)]))

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 
 from tracker.distill.bust import Frame, angles_of, drawn_out, mould, rotation_of, shown, turned, without
-from tracker.distill.corpus import SHARDS, TURNED, Corpus, load
+from tracker.distill.corpus import SHARDS, TURNED, Corpus, digest_of, load
 from tracker.distill.current import current_model
 from tracker.distill.label import PATCH_PX
 from tracker.distill.lessons import Poses
@@ -52,15 +52,15 @@ class Sources:
 def turn_faces(cache: Path, count: int = 10_000, seed: int = 0, progress: Callable[[str], None] = print) -> Path:
     """Fill `cache/turned` up to `count` faces (even) from `cache/corpus`; returns the folder.
 
-    What is there already stays, so a call that was cut goes on where it stood. Raises SettingsError for a count that
-    is no even number of faces, SourceError where there is no corpus or no face in it to turn.
+    What is there already of the same corpus stays, so a call that was cut goes on where it stood. Raises SettingsError
+    for a count that is no even number of faces, SourceError where there is no corpus or no face in it to turn.
     """
     if count < 2 or count % 2:
         raise SettingsError(f"count {count} is not a positive even number of faces; they come in pairs, say 10000")
     model = current_model(cache)
     corpus = load(cache, in_memory=False)
     sources = sources_of(corpus, poses_of(cache, corpus, model))
-    frame, shard = Frame(model), Shard(cache / SHARDS[TURNED])
+    frame, shard = Frame(model), Shard(cache / SHARDS[TURNED], digest_of(corpus))
     while len(shard) < count:
         first = len(shard) // 2
         draws = (np.random.default_rng((seed, k)) for k in range(first, min(first + CHUNK_PAIRS, count // 2)))

@@ -115,4 +115,5 @@ _REASONS = {
     errno.ENOTDIR: "a part of the path is a file; choose another folder",
     errno.EEXIST: "a part of the path is a file; choose another folder",
     errno.EISDIR: "a folder has that name; choose another",
+    errno.ENAMETOOLONG: "the name is too long; shorten it, or that of the file it is made from",
 }
