@@ -251,6 +251,7 @@ def test_flags_come_from_settings_and_carry_their_docstrings() -> None:
 
 def test_version_names_schema_and_model() -> None:
     done = facewire("version")
+    assert facewire("--version").stdout == done.stdout
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("facewire ")
     assert "schema" in done.stdout and "face model" in done.stdout

@@ -69,8 +69,9 @@ _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 
 
 @click.group(invoke_without_command=True, context_settings=_CONTEXT)
+@click.option("--version", "asked", is_flag=True, help="As the command `version`.")
 @click.pass_context
-def cli(ctx: click.Context) -> None:
+def cli(ctx: click.Context, asked: bool) -> None:
     """Live video in, 3D face parameters out on a ZeroMQ socket.
 
     \b
@@ -89,6 +90,9 @@ def cli(ctx: click.Context) -> None:
 
     `facewire COMMAND --help` shows each command's flags with examples.
     """
+    if asked:
+        ctx.invoke(version)
+        ctx.exit()
     if ctx.invoked_subcommand is None:
         click.echo(ctx.get_help())
 
