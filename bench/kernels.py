@@ -35,7 +35,8 @@ class Settings:
     name: str | None = None
     """One operator; all by default."""
     backend: Literal["auto", "numba", "triton", "cupy"] = "auto"
-    """What to compare with the reference: auto is numba, and triton and cupy beside it where a GPU is."""
+    """What to compare with the reference, of the operators that have it: auto is numba, and triton and cupy beside it
+    where a GPU is."""
     repeats: int = 100
     """Most timed calls of each; slow ones stop sooner."""
     peers: bool = False
@@ -133,10 +134,11 @@ def _backends(kernel: str, name: str) -> tuple[list[tuple[Any, Any]], list[Any]]
 def measure(settings: Settings, progress: Progress | None = None) -> Result:
     """Compare and time the chosen operators. Raises BackendUnavailable where a backend that was asked for does not work
     here."""
-    from tracker.kernels.backend import operator
+    from tracker.kernels.backend import columns, operator
 
     rows, reasons, not_compared = list[Row](), dict[str, str](), dict[str, str]()
-    for kernel in [settings.name] if settings.name else ROWS:
+    every = [row for row in ROWS if settings.backend == "auto" or settings.backend in columns(row)]
+    for kernel in [settings.name] if settings.name else every:
         reference, cases = operator(kernel, BASE)[0], cases_of(kernel)
         chosen, missed = _backends(kernel, settings.backend)
         for found, choices in ((reasons, [choice for _, choice in chosen]), (not_compared, missed)):

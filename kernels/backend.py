@@ -258,9 +258,14 @@ def choose(name: str = "auto") -> Kernels:
     return Kernels(**operators, choices=tuple(choices))
 
 
+def columns(row: str) -> list[str]:
+    """The backends of a row, whether they work here or not."""
+    return list(_TABLE[row])
+
+
 def device_columns(row: str) -> list[str]:
-    """The backends of a row that take a device's arrays."""
-    return [column for column in _TABLE[row] if column not in PREFERRED]
+    """Those that take a device's arrays."""
+    return [column for column in columns(row) if column not in PREFERRED]
 
 
 def operator(row: str, name: str = "auto") -> tuple[Any, Choice]:

@@ -13,6 +13,9 @@ import numpy as np
 
 from tracker.errors import SettingsError
 
+MOST_ON_DEVICE = 65535
+"""Faces or pictures in one call: what the second side of a CUDA grid holds."""
+
 
 def require(
     name: str, array: Any, dtype: np.dtype, shape: tuple[int, ...], on_device: bool = False, filled: bool = False
@@ -39,6 +42,14 @@ def require(
         f"{name} is {kind}{about}; it must be {wanted} contiguous {dtype.name} {list(shape)}"
         + (" that can be written" if filled and not on_device else "")
     )
+
+
+def require_batch(batch: int, on_device: bool) -> None:
+    """Raise SettingsError for more faces than a device takes at once."""
+    if on_device and batch > MOST_ON_DEVICE:
+        raise SettingsError(
+            f"{batch} faces in one call on a device; give at most {MOST_ON_DEVICE}, the others after them"
+        )
 
 
 def flaw_of(array: np.ndarray, filled: bool) -> str:

@@ -41,7 +41,7 @@ RULES: list[tuple[str, tuple[str, ...], set[str] | None]] = [
             "tracker.kernels",
             "tracker.errors",
         ),
-        {"numpy", "torch", "cupy", "onnx"},
+        {"numpy", "torch", "triton", "cupy", "onnx"},
     ),
     (r"tracker\.distill", ("tracker",), None),
     (r"tracker\.bench", ("tracker",), None),

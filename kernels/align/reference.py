@@ -38,7 +38,7 @@ def similarity(
     middle, target = w @ points / total, w @ seen / total
     x, p = points - middle, seen - target
     spread = x.T @ (w[:, None] * x) / total
-    if np.linalg.eigvalsh(spread)[0] < 1e-4 * np.trace(spread):
+    if not np.linalg.eigvalsh(spread)[0] > 1e-4 * np.trace(spread):  # nor where all lie in one place
         return None
     affine = (p.T @ (w[:, None] * x) / total) @ np.linalg.inv(spread)
     if not np.linalg.det(affine) > 1e-12 * np.abs(affine).max() ** 3:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from tracker.kernels.interop import rank, require
+from tracker.kernels.interop import rank, require, require_batch
 
 _FLOAT32, _UINT8 = np.dtype(np.float32), np.dtype(np.uint8)
 
@@ -33,6 +33,7 @@ class Halve:
         device = getattr(self.implementation, "on_device", False)
         many = device or len(getattr(out, "shape", ())) > 3
         *faces, high, wide, channels = rank("out", out, 4 if many else 3)
+        require_batch(faces[0] if faces else 1, device)
         require("picture", picture, _FLOAT32, (*faces, channels, 2 * high, 2 * wide), device)
         require("out", out, _UINT8, (*faces, high, wide, channels), device, filled=True)
         if device or not many:

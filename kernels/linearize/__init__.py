@@ -25,7 +25,7 @@ import numpy as np
 
 from tracker.errors import SettingsError
 from tracker.kernels.gauss_newton import Problem
-from tracker.kernels.interop import rank, require, require_kind, require_numbers
+from tracker.kernels.interop import rank, require, require_batch, require_kind, require_numbers
 
 POSE = 6
 LUMA = (0.299, 0.587, 0.114)
@@ -78,6 +78,7 @@ class Linearize:
         (landmarks,) = rank("at", at, 1)
         *_, high, wide, _ = rank("target", target, 4 if many else 3)
         rows = (*(faces or [1]), vertices + 2 * landmarks)
+        require_batch(rows[0], device)
         for name, array, dtype, shape in (
             ("vertices_px", vertices_px, _FLOAT32, (*faces, vertices, 3)),
             ("about_px", about_px, _FLOAT32, (*faces, 3)),

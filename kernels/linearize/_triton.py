@@ -150,12 +150,15 @@ class Linearizer:
         count, marks = vertices.shape[1], at.shape[0]
         parameters = problem.jacobian.shape[2]
         slopes = self._scratch("slopes", 2 * batch * count, "float32", vertices)
+        # As Python's, whatever they are: Triton takes none of numpy's, and would compile anew for a whole number.
+        photometric, unit, landmark, least = (
+            float(one) for one in (balance.photometric, 1 / balance.spread, balance.landmark, balance.least_std_px)
+        )
         read[(triton.cdiv(count + marks, ROWS), batch)](
             vertices, colours, counts, target, at, landmarks, std, slopes, problem.residual, problem.weight,
-            count, marks, high, wide, balance.photometric, 1 / balance.spread, balance.landmark, balance.least_std_px,
-            ROWS=ROWS, **OPTIONS,
+            count, marks, high, wide, photometric, unit, landmark, least, ROWS=ROWS, **OPTIONS,
         )  # fmt: skip
         fill[(triton.cdiv((count + 2 * marks) * parameters, ENTRIES), batch)](
-            vertices, about, view, shapes, at, std, slopes, problem.jacobian, count, marks, parameters,
-            balance.least_std_px, ENTRIES=ENTRIES, **OPTIONS,
+            vertices, about, view, shapes, at, std, slopes, problem.jacobian, count, marks, parameters, least,
+            ENTRIES=ENTRIES, **OPTIONS,
         )  # fmt: skip

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from tracker.kernels.interop import rank, require
+from tracker.kernels.interop import rank, require, require_batch
 
 _FLOAT32 = np.dtype(np.float32)
 
@@ -47,6 +47,7 @@ class Morph:
     def _many(self, mean: Any, basis: Any, weights: Any, out: Any, device: bool) -> None:
         """B faces."""
         batch, count = rank("weights", weights, 2)
+        require_batch(batch, device)
         vertices = rank("out", out, 3)[1]
         shared = len(getattr(mean, "shape", ())) == 2
         for name, array, shape in (

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from tracker.errors import SettingsError
-from tracker.kernels.interop import rank, require
+from tracker.kernels.interop import rank, require, require_batch
 
 _FLOAT32, _INT32 = np.dtype(np.float32), np.dtype(np.int32)
 
@@ -40,6 +40,7 @@ class Normals:
         device = getattr(self.implementation, "on_device", False)
         batch, count, _ = rank("vertices", vertices, 3)
         faces, _ = rank("triangles", triangles, 2)
+        require_batch(batch, device)
         require("vertices", vertices, _FLOAT32, (batch, count, 3), device)
         require("triangles", triangles, _INT32, (faces, 3), device)
         require("out", out, _FLOAT32, (batch, count, 3), device, filled=True)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from tracker.errors import SettingsError
-from tracker.kernels.interop import rank, require, require_numbers
+from tracker.kernels.interop import rank, require, require_batch, require_numbers
 
 _FLOAT32 = np.dtype(np.float32)
 
@@ -65,6 +65,7 @@ class Project:
     def _many(self, vertices: Any, rotation: Any, scale: Any, center: Any, out: Any, device: bool) -> None:
         """B faces."""
         batch, count, _ = rank("vertices_head_mm", vertices, 3)
+        require_batch(batch, device)
         given = rank("center_px", center, 2)[1]
         for name, array, shape in (
             ("vertices_head_mm", vertices, (batch, count, 3)), ("rotation", rotation, (batch, 3, 3)),

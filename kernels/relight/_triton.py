@@ -176,7 +176,7 @@ class Relighter:
         sums = self._scratch("sums", batch * 108, "float64", depth)
         look[(triton.cdiv(corners, VERTICES), batch)](
             surface.vertices_px, surface.normals, surface.albedo, surface.lighting, depth, target, out.seen, out.weight,
-            corners, high, wide, slack, inverse_square, VERTICES=VERTICES, **OPTIONS,
+            corners, high, wide, slack, float(inverse_square), VERTICES=VERTICES, **OPTIONS,
         )  # fmt: skip
         sum_up[(9, batch)](
             surface.normals, surface.albedo, out.seen, out.weight, sums, corners, VERTICES=VERTICES, **OPTIONS

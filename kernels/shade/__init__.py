@@ -26,7 +26,7 @@ import numpy as np
 
 from tracker.errors import SettingsError
 from tracker.kernels.forms import MISFIT, wants_checked
-from tracker.kernels.interop import rank, require, require_kind, require_numbers
+from tracker.kernels.interop import rank, require, require_batch, require_kind, require_numbers
 
 HARMONICS = (0.282095, 0.488603, 0.488603, 0.488603, 1.092548, 1.092548, 0.315392, 1.092548, 0.546274)
 """Constants of the nine functions."""
@@ -63,6 +63,7 @@ class Surface:
         batch, count, _ = rank("vertices_px", self.vertices_px, 3)
         faces, _ = rank("triangles", self.triangles, 2)
         device = self.on_device
+        require_batch(batch, device)
         for name, array, dtype, shape in (
             ("vertices_px", self.vertices_px, _FLOAT32, (batch, count, 3)),
             ("triangles", self.triangles, _INT32, (faces, 3)),

@@ -112,6 +112,7 @@ class Shader:
     def __call__(self, surface: Surface, ids: Any, target: Any, softness: float, out: Shaded) -> None:
         """Launch what fills the arrays; waits for nothing."""
         batch, high, wide = ids.shape
+        softness = float(softness)  # Triton takes no number of numpy's
         corners, faces, places = surface.vertices_px.shape[1], surface.triangles.shape[0], out.error.shape[1]
         parts = triton.cdiv(high * wide, PIXELS)
         error = self._scratch("error", batch * parts * places, "float32", ids)

@@ -42,6 +42,18 @@ def test_one_kernel_on_its_own_cases() -> None:
     assert re.fullmatch(r"numba: numba [\d.]+", result.reasons["project"]) and kernels.status(result) == 0
 
 
+def test_a_backend_is_asked_for_where_an_operator_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After all others had been timed the last one that has none ended the bench, and nothing was shown."""
+    monkeypatch.setattr(kernels, "ROWS", ("heads", "project", "follow"))
+    result = kernels.measure(Settings(backend="numba", repeats=1))
+    assert {row.kernel for row in result.rows} == {"project"} and kernels.status(result) == 0
+    with pytest.raises(BackendUnavailable, match="heads has no numba; it has reference, cupy"):
+        kernels.measure(Settings("heads", backend="numba"))
+    monkeypatch.setitem(sys.modules, "cupy", None)
+    with pytest.raises(BackendUnavailable, match="heads: looked for CuPy"):
+        kernels.measure(Settings(backend="cupy"))
+
+
 def test_a_wrong_answer_is_shown_has_no_speed_and_fails() -> None:
     def wrong(*arguments: np.ndarray) -> None:
         backend.choose("reference").project(*arguments)

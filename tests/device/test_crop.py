@@ -100,3 +100,4 @@ def test_a_plane_is_adopted_whatever_stream_is_named():
     plane = torch.from_dlpack(Exported(picture.planes[0]))
     assert plane.shape == (64, 64) and plane[1, 3] == 67
     assert Exported(picture.planes[0]).__dlpack__(stream=5, max_version=(1, 0)) is not None
+    assert Exported(picture.planes[0], 3).__dlpack_device__() == (1, 3), "PyAV says 0 wherever it is"

@@ -8,10 +8,11 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from tracker.detect.finder import FindSettings  # noqa: E402
+from tracker.device import faces as device_faces  # noqa: E402
 from tracker.device.faces import on_processor  # noqa: E402
 from tracker.device.graph import sizes_for  # noqa: E402
 from tracker.device.row import ASKED, MISSED  # noqa: E402
-from tracker.errors import AssetError  # noqa: E402
+from tracker.errors import AssetError, BackendUnavailable  # noqa: E402
 from tracker.face.model import FaceModel  # noqa: E402
 from tracker.face.parameters import TrackState  # noqa: E402
 from tracker.kernels.backend import choose  # noqa: E402
@@ -146,6 +147,52 @@ def test_another_versions_student_is_refused(tmp_path):
     parts = {"slots": 1, "model": FaceModel.load(), "crop_roi": choose().crop_roi}
     with pytest.raises(AssetError, match="gives 3 numbers, not 643"):
         on_processor(**parts, student=tmp_path / "other.onnx")
+
+
+@pytest.mark.parametrize("raised", [
+    RuntimeError("Failed to find C compiler.\nPlease specify"), PermissionError(13, "Permission denied", "/.triton"),
+    torch.OutOfMemoryError("CUDA out of memory. " + 500 * "x"),
+])  # fmt: skip
+def test_what_keeps_a_device_from_starting_is_one_line(raised, monkeypatch):
+    """No compiler, a cache that cannot be written, too little memory: each library has its own exceptions."""
+
+    def fails(*_, **__):
+        raise raised
+
+    monkeypatch.setattr(device_faces, "Replays", fails)
+    with pytest.raises(BackendUnavailable) as caught:
+        Pipeline(device=device_faces.SharedDevice(torch.device("cuda", 0), 1))
+    told, first = str(caught.value), str(raised).partition("\n")[0][:200]
+    assert told.startswith(f"device cuda: {type(raised).__name__}: {first}") and len(told) < 500
+    assert "facewire doctor" in told and "--device" in told and "\n" not in told
+
+
+def test_it_is_made_the_same_whatever_torch_does_by_default(pictures):
+    """A program that tracks may do other things with torch: on a device by default, in another precision, without
+    gradients."""
+    wanted = walk(Pipeline(device=on_processor), pictures[0][:3])
+    torch.set_default_dtype(torch.float64)
+    torch.set_default_device("meta")
+    try:
+        with torch.inference_mode():
+            pipeline = Pipeline(device=on_processor)
+        torch.set_default_device(None)
+        found = walk(pipeline, pictures[0][:3])
+    finally:
+        torch.set_default_dtype(torch.float32)
+        torch.set_default_device(None)
+    for (one,), (other,) in zip(wanted, found, strict=True):
+        assert np.array_equal(one.landmarks_px, other.landmarks_px)
+
+
+def test_a_graph_is_captured_in_its_own_precision(monkeypatch):
+    """A graph captured while the caller has torch cast would go on in that precision for good."""
+    seen = []
+    monkeypatch.setattr(device_faces, "Replays", lambda *_, **__: seen.append(torch.is_autocast_enabled("cpu")))
+    with torch.autocast("cpu", torch.bfloat16):
+        Pipeline(device=on_processor)
+        assert torch.is_autocast_enabled("cpu")
+    assert seen == [False]
 
 
 def test_graphs_are_there_for_every_number_of_faces():

@@ -1,5 +1,8 @@
 """A graph's rows and its replay, on the processor, where there is nothing to capture; on a GPU, what was captured."""
 
+from contextlib import contextmanager
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -51,3 +54,22 @@ def test_a_replay_is_the_run_on_the_processor(here, looks):
     part = row.ANSWERED["landmarks_px"]
     assert np.abs(found[:, 0, part] - wanted[:, 0, part]).max() < 0.3
     assert np.array_equal(found, answers(graph_on(torch.device("cuda")), looks)), "the same bits on every run"
+
+
+def test_a_replay_waits_for_the_default_stream_of_its_own_device(here, monkeypatch):
+    """A thread that has not been told otherwise is on the first device; by a stand-in for torch's streams."""
+    graph, at, waited = graph_on(here), [0], []
+
+    @contextmanager
+    def stream(of):
+        at.append(of.number)
+        yield
+        at.pop()
+
+    graph._stream = SimpleNamespace(number=1, wait_stream=waited.append)
+    graph._done = SimpleNamespace(record=lambda: waited.append("done"), synchronize=lambda: waited.append("read"))
+    graph._captured = SimpleNamespace(replay=lambda: waited.append("replayed"))
+    monkeypatch.setattr(torch.cuda, "stream", stream)
+    monkeypatch.setattr(torch.cuda, "default_stream", lambda: f"default of {at[-1]}")
+    graph.run()
+    assert waited == ["default of 1", "replayed", "done", "read"] and at == [0]

@@ -57,7 +57,7 @@ def with_driver(monkeypatch: pytest.MonkeyPatch, driver: Driver) -> dict[str, Pa
     monkeypatch.setattr(inventory, "why_not_torch", lambda: None)
     monkeypatch.setattr(inventory, "_compiles", lambda: "CUDA 13.0")
     monkeypatch.setattr(inventory, "_decodes", lambda: "decodes")
-    monkeypatch.setattr(inventory, "which", lambda name: None if name == "clang" else name)
+    monkeypatch.setattr(inventory, "_build_launcher", lambda version: None)
     runtime = SimpleNamespace(getDeviceCount=lambda: 1)
     monkeypatch.setitem(sys.modules, "cupy", SimpleNamespace(cuda=SimpleNamespace(runtime=runtime)))
     return by_name(inventory.parts())
@@ -116,10 +116,30 @@ def test_what_a_broken_package_raises_is_told_and_ends_nothing(monkeypatch: pyte
     monkeypatch.setattr(inventory, "_decodes", fails)
     with_driver(monkeypatch, Driver())
     sys.modules["cupy"].cuda.runtime.getDeviceCount = fails
-    monkeypatch.setattr(inventory, "which", lambda name: None)
     found = by_name(inventory.parts())
     assert found["cupy"].found == "cudaErrorInsufficientDriver: too old" and not found["cupy"].works
-    assert "C compiler" in found["triton"].found
+
+
+@pytest.mark.parametrize("raised", [
+    RuntimeError("Failed to find C compiler. Please specify"),
+    subprocess.CalledProcessError(1, ["gcc", "driver.c"]),  # as without Python.h
+])  # fmt: skip
+def test_a_triton_that_cannot_build_its_launcher_does_not_work(raised: Exception, monkeypatch: Any) -> None:
+    if inventory._DRIVER.get(sys.platform) is None:
+        pytest.skip("NVIDIA has no driver for this system")
+
+    class Active:
+        @property
+        def active(self) -> Any:
+            raise raised
+
+    builds = inventory._build_launcher
+    with_driver(monkeypatch, Driver())
+    monkeypatch.setattr(inventory, "_build_launcher", builds)
+    for name, found in (("triton", SimpleNamespace()), ("triton.runtime", SimpleNamespace(driver=Active()))):
+        monkeypatch.setitem(sys.modules, name, found)
+    triton = by_name(inventory.parts())["triton"]
+    assert not triton.works and str(raised)[:20] in triton.found and "python3-dev" in triton.found
 
 
 def test_nvrtc_compiles_here() -> None:

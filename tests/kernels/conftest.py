@@ -59,7 +59,10 @@ class OnCpu:
             runtime=SimpleNamespace(getDeviceCount=lambda: 1, getDeviceProperties=lambda device: properties),
             Device=lambda: SimpleNamespace(id=0), get_elapsed_time=lambda begin, end: 0.001,
             Event=lambda: SimpleNamespace(record=lambda: None, synchronize=lambda: None),
+            Stream=lambda non_blocking: Capturing(self),
         )  # fmt: skip
+        self.captured: list[Callable[[], None]] | None = None
+        """What is launched while a stream captures, which runs when that is replayed."""
 
     def asarray(self, array: np.ndarray, strides: tuple[int, ...] | None = None) -> DeviceArray:
         found = DeviceArray(array, strides)
@@ -69,9 +72,15 @@ class OnCpu:
     def zeros(self, size: int, dtype: type) -> DeviceArray:
         return self.asarray(np.zeros(size, dtype))
 
-    @staticmethod
-    def copyto(target: DeviceArray, source: DeviceArray) -> None:
-        target.array[...] = source.array
+    def copyto(self, target: DeviceArray, source: DeviceArray) -> None:
+        self.launch(lambda: np.copyto(target.array, source.array))
+
+    def launch(self, work: Callable[[], None]) -> None:
+        """Now, or later where a stream captures."""
+        if self.captured is None:
+            work()
+        else:
+            self.captured.append(work)
 
     @staticmethod
     def asnumpy(array: DeviceArray) -> np.ndarray:
@@ -94,8 +103,12 @@ class OnCpu:
             values = [np.array(argument) for argument in arguments]
             pointers = (ctypes.c_void_p * count)(*[value.ctypes.data for value in values])
             extent = (ctypes.c_uint * 5)(*grid, *[1] * (3 - len(grid)), *block, *[1] * (2 - len(block)))
-            assert library.launch(extent, pointers, self.order) == 0, "threads wait for each other for ever"
-            assert all(array.is_intact() for array in self._arrays), "written beyond an array's end"
+
+            def work() -> None:
+                assert values and library.launch(extent, pointers, self.order) == 0, "threads wait for ever"
+                assert all(array.is_intact() for array in self._arrays), "written beyond an array's end"
+
+            self.launch(work)
 
         return run
 
@@ -107,6 +120,31 @@ class OnCpu:
         done = subprocess.run(["g++", *flags, "-o", built, source], capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
         return ctypes.CDLL(str(built))
+
+
+class Capturing:
+    """A stream of CuPy's, for what a bench does with one: it captures, and what it captured is launched."""
+
+    def __init__(self, cupy: OnCpu) -> None:
+        self._cupy = cupy
+
+    def __enter__(self) -> Capturing:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        assert self._cupy.captured is None, "still capturing"
+
+    def begin_capture(self) -> None:
+        self._cupy.captured = []
+
+    def end_capture(self) -> Any:
+        captured, self._cupy.captured = self._cupy.captured or [], None
+
+        def launch() -> None:
+            for work in captured:
+                work()
+
+        return SimpleNamespace(launch=launch)
 
 
 @pytest.fixture(scope="session")

@@ -16,13 +16,16 @@ import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 import test_shade_gradient as laws  # noqa: E402
 from lent import Lent, full, lent, placed  # noqa: E402
+from triton.runtime.interpreter import InterpretedFunction  # noqa: E402
+from triton.runtime.jit import JITFunction  # noqa: E402
 
 from tracker.errors import SettingsError  # noqa: E402
 from tracker.kernels.backend import operator  # noqa: E402
+from tracker.kernels.gauss_newton import Problem  # noqa: E402
 from tracker.kernels.halve import Halve  # noqa: E402
 from tracker.kernels.halve import _triton as _halve  # noqa: E402
 from tracker.kernels.halve import cases as halved  # noqa: E402
-from tracker.kernels.linearize import Linearize  # noqa: E402
+from tracker.kernels.linearize import Balance, Linearize  # noqa: E402
 from tracker.kernels.linearize import _triton as _linearize  # noqa: E402
 from tracker.kernels.linearize import cases as linearized  # noqa: E402
 from tracker.kernels.morph import Morph  # noqa: E402
@@ -39,11 +42,59 @@ from tracker.kernels.relight import Relight  # noqa: E402
 from tracker.kernels.relight import _triton as _relight  # noqa: E402
 from tracker.kernels.relight import cases as relit  # noqa: E402
 from tracker.kernels.scratch import Scratch  # noqa: E402
+from tracker.kernels.shade import Shade  # noqa: E402
+from tracker.kernels.shade import _triton as _shade  # noqa: E402
+from tracker.kernels.shade import cases as shaded  # noqa: E402
 from tracker.kernels.shade.cases import Case as Shaded  # noqa: E402
 from tracker.kernels.shade_gradient import ShadeGradient  # noqa: E402
 from tracker.kernels.shade_gradient import _triton as _gradient  # noqa: E402
 from tracker.kernels.shade_gradient import cases as graded  # noqa: E402
 from tracker.kernels.shade_gradient.cases import Case  # noqa: E402
+
+
+class Launches:
+    """In the place of a kernel: of what type the numbers are that it is launched with."""
+
+    def __init__(self) -> None:
+        self.kinds: list[tuple[type, ...]] = []
+
+    def __getitem__(self, grid: tuple[int, ...]) -> Any:
+        return self.launch
+
+    def launch(self, *arguments: Any, **_: Any) -> None:
+        self.kinds.append(tuple(type(one) for one in arguments if not isinstance(one, Lent)))
+
+
+@pytest.mark.parametrize("row", ["shade", "relight", "linearize", "shade_gradient"])
+def test_numbers_of_any_type_are_launched_as_pythons(row: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Triton refuses those of numpy, and compiles anew for a whole number where there was a fraction; its interpreter
+    does neither."""
+    module, operators = {
+        "shade": (_shade, Shade(_shade.Shader(full))), "relight": (_relight, Relight(_relight.Relighter(full))),
+        "linearize": (_linearize, Linearize(_linearize.Linearizer(full))),
+        "shade_gradient": (_gradient, ShadeGradient(_gradient.ShaderGradient(full, placed))),
+    }[row]  # fmt: skip
+    case = {"shade": shaded, "relight": relit, "linearize": linearized, "shade_gradient": graded}[row].CASES[-1]
+    launches, found = Launches(), []
+    for name, one in vars(module).copy().items():
+        if isinstance(one, JITFunction | InterpretedFunction):
+            monkeypatch.setattr(module, name, launches)
+    for kind in (float, np.float32, np.float64, int):
+        *arguments, filled = case.arguments()
+        if row == "linearize":  # the solver's contract asks for a CUDA device's arrays
+            filled = SimpleNamespace(**{part: Lent(getattr(filled, part)) for part in Problem.__slots__})
+        given = [numbers(one, kind) if isinstance(one, float | Balance) else lent(one) for one in arguments]
+        operators(*given, lent(filled))
+        found.append(tuple(launches.kinds))
+        launches.kinds.clear()
+    assert len(set(found)) == 1 and {kind for launch in found[0] for kind in launch} <= {int, float}, found
+
+
+def numbers(value: Any, kind: type) -> Any:
+    """The same of another type, above 0."""
+    if isinstance(value, float):
+        return kind(max(value, 1.0))
+    return replace(value, **{one: kind(1) for one in type(value).__slots__})
 
 
 def answers(row: str, case: Any) -> tuple[Any, Any, Any]:

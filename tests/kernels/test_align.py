@@ -95,6 +95,12 @@ def test_no_pose_is_said_and_nothing_written(align: Align, flaw: str) -> None:
     assert np.isnan(arguments[POSE]).all()
 
 
+def test_one_point_has_no_pose(align: Align) -> None:
+    mean, basis, weights, rest, offset, log_std, *others = CASES[0].arguments()
+    one = mean[:1].copy(), basis[:, :1].copy(), weights, rest[:1].copy(), offset[:3].copy(), 0 * log_std[:1]
+    assert not align(*one, *others) and np.isnan(others[-1]).all()
+
+
 def test_wrong_shapes_are_named(align: Align) -> None:
     arguments = list(CASES[1].arguments())
     with pytest.raises(SettingsError, match="offset"):

@@ -14,6 +14,13 @@ import pytest
 from tracker.bench.cases import cases_of
 from tracker.errors import SettingsError
 from tracker.kernels.backend import LATER_ROWS, ROWS, operator
+from tracker.kernels.halve import Halve
+from tracker.kernels.interop import MOST_ON_DEVICE
+from tracker.kernels.linearize import Balance, Linearize
+from tracker.kernels.morph import Morph
+from tracker.kernels.normals import Normals
+from tracker.kernels.project import Project
+from tracker.kernels.shade import Surface
 
 EVERY_ROW = (*ROWS, *LATER_ROWS)
 FILLED = {
@@ -157,3 +164,39 @@ def test_what_is_no_number_and_no_object_of_its_kind_is_named(row: str, backend:
         for wrong in (None, "word", (1.0, 2.0)):
             with pytest.raises(SettingsError, match="must be|valid|with .* planes"):
                 found(*contract.arguments[:place], wrong, *contract.arguments[place + 1 :])
+
+
+class Shaped:
+    """So much of an array as is asked for before it is looked at."""
+
+    def __init__(self, *shape: int) -> None:
+        self.shape = shape
+
+
+def on_a_device(*_: Any) -> None:
+    """An implementation that must not be reached."""
+    raise AssertionError
+
+
+on_a_device.on_device = True  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("call", [
+    lambda many: Morph(on_a_device)(Shaped(4, 3), Shaped(2, 4, 3), Shaped(many, 2), Shaped(many, 4, 3)),
+    lambda many: Project(on_a_device)(
+        Shaped(many, 4, 3), Shaped(many, 3, 3), Shaped(many), Shaped(many, 2), Shaped(many, 4, 3)
+    ),
+    lambda many: Normals(on_a_device)(Shaped(many, 4, 3), Shaped(2, 3), Shaped(many, 4, 3)),
+    lambda many: Halve(on_a_device)(Shaped(many, 3, 8, 8), Shaped(many, 4, 4, 3)),
+    lambda many: Surface(Shaped(many, 4, 3), Shaped(2, 3), *[Shaped(many, 4, 3)] * 2, Shaped(many, 9, 3), Shaped(2)),
+    lambda many: Linearize(on_a_device)(
+        Shaped(many, 4, 3), Shaped(many, 3), Shaped(many, 2, 3), Shaped(2, 4, 3), Shaped(many, 4, 3), Shaped(many, 4),
+        Shaped(many, 8, 8, 3), Shaped(0), Shaped(many, 0, 2), Shaped(many, 0), Balance(1, 1, 1, 1), None,
+    ),
+])  # fmt: skip
+def test_more_faces_than_a_device_takes_at_once_are_refused(call: Callable[[int], Any]) -> None:
+    """A driver would only say that an argument is invalid."""
+    with pytest.raises(SettingsError, match=f"{MOST_ON_DEVICE + 1} faces .* at most {MOST_ON_DEVICE}"):
+        call(MOST_ON_DEVICE + 1)
+    with pytest.raises(SettingsError, match="contiguous float32"):
+        call(MOST_ON_DEVICE)

@@ -204,3 +204,23 @@ def test_the_bench_compares_on_a_device(cuda_on_cpu: Any, row: str, monkeypatch:
     assert found.agrees and (found.backend, found.timed.spread.count) == ("cupy", 2)
     rows = bench.measure(bench.Settings(row, "auto", 2)).rows
     assert [one.backend for one in rows] == ["numba", "cupy"][row in ON_THIS_MACHINE :]
+
+
+def test_a_devices_time_is_that_of_a_replay(cuda_on_cpu: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A call from Python costs more than a small kernel, so none lies between the two looks at the device's clock."""
+    asked, between = [], []
+    event = SimpleNamespace(record=lambda: between.append(len(asked)), synchronize=lambda: None)
+    monkeypatch.setattr(cuda_on_cpu.cuda, "Event", lambda: event)
+    array = cuda_on_cpu.zeros(1, np.uint8)
+
+    def work() -> None:
+        array.array[0] += 1
+
+    def call() -> None:
+        asked.append(None)
+        cuda_on_cpu.launch(work)
+
+    found = places.place_of("cupy").time(call, 3)
+    assert found.count == 3 and len(asked) == places._QUEUED + 1, "the first compiles, the others are captured"
+    assert set(between[1:]) == {len(asked)}, "nothing is called while the clock runs"
+    assert array.array[0] == 1 + 4 * places._QUEUED, "one replay to warm up, and one a sample"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import av
 import numpy as np
@@ -14,6 +15,7 @@ from tracker.errors import SettingsError, SourceError
 from tracker.kernels.backend import choose
 from tracker.source import Frame, frame_from_av, frame_from_image, open_source
 from tracker.source.frame import plane_shapes
+from tracker.source.planes import PlaneReader
 
 RGB = (200, 60, 30)
 SIZES = [(64, 48), (63, 47), (17, 33), (1, 1), (2, 1)]
@@ -206,6 +208,16 @@ def patch_track_header(path: Path, matrix: tuple[int, ...]) -> None:
     words[0], words[1], words[3], words[4] = (value * 65536 for value in matrix)
     struct.pack_into(">9i", data, start, *words)
     path.write_bytes(data)
+
+
+@pytest.mark.parametrize(("inner", "wanted"), [("p010le", "yuv420p10le"), ("nv12", "yuv420p"), ("yuv444p", "yuv420p")])
+def test_what_a_hardware_decoder_gives_keeps_its_bits(inner: str, wanted: str) -> None:
+    """Its picture's own format is the device's, which has no bits; by a stand-in for one."""
+    asked: list[str] = []
+    reader = PlaneReader()
+    reader._reformatter = SimpleNamespace(reformat=lambda picture, format, threads: asked.append(format))
+    reader._convert(SimpleNamespace(format=av.VideoFormat("cuda", 64, 48), sw_format=av.VideoFormat(inner, 64, 48)))
+    assert asked == [wanted]
 
 
 def test_rows_that_stand_bottom_up() -> None:

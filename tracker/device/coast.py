@@ -33,11 +33,11 @@ class Coast:
         mesh, device = shared.mesh, shared.mesh.device
         operators = operators or operators_for(mesh)
         self.asked = torch.zeros((batch, MISSED_WIDTH), dtype=torch.float64, device=device)
-        self.answered = torch.zeros((batch, EXPECTED_WIDTH), device=device)
+        self.answered = torch.zeros((batch, EXPECTED_WIDTH), dtype=torch.float32, device=device)
         of = dynamics_of(shared.smooth)
         self._smooth = smoother_on(batch, shared, replace(of, dynamics=of.coasting), operators)
         self._projection = Projection(batch, mesh, operators.morph, operators.project)
-        self._unread = torch.zeros((batch, len(mesh.expression)), device=device)
+        self._unread = torch.zeros((batch, len(mesh.expression)), dtype=torch.float32, device=device)
         self._unseen = torch.zeros((batch, 1), dtype=torch.uint8, device=device)
 
     @torch.no_grad()

@@ -120,7 +120,7 @@ class Compare:
         """Colours and their weights with what the vertices show folded in."""
         light = (self.shaded.colours / mine.albedo).clamp_min(LEAST_LIGHT)
         counts = self.light.weight[..., None]
-        shown = torch.where(fresh[:, None, None], (counts > 0) * 0.5, counts)
+        shown = torch.where(fresh[:, None, None], (counts > 0).float() * 0.5, counts)
         weight = mine.colour_weight + shown
         albedo = mine.albedo + shown / weight * (self.light.seen / light - mine.albedo)
         return albedo.clamp(DIM, BRIGHT), weight.clamp_max(LONGEST_COLOUR)

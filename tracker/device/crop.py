@@ -30,15 +30,17 @@ AS_BYTES = (1.0, 1.0, 1.0)
 
 
 class Exported:
-    """A decoder's plane whose stream the caller has waited for: PyAV's own refuses to be told of another."""
+    """A decoder's plane whose stream the caller has waited for: PyAV's own refuses to be told of another, and says
+    that it lies on the first device, whose context CuPy would then make."""
 
-    def __init__(self, plane: Any) -> None:
-        self._plane = plane
+    def __init__(self, plane: Any, number: int = 0) -> None:
+        """`number` is that of the device."""
+        self._plane, self._number = plane, number
 
     def __dlpack_device__(self) -> tuple[int, int]:
         """Kind and number of the device."""
-        place: tuple[int, int] = self._plane.__dlpack_device__()
-        return place
+        kind, _ = self._plane.__dlpack_device__()
+        return kind, self._number
 
     def __dlpack__(self, **_: Any) -> Any:
         """The plane, whatever is asked for besides."""
@@ -52,7 +54,7 @@ class Cropper:
         """Raises BackendUnavailable where a CUDA device lacks CuPy."""
         self._crop_roi = crop_roi
         pinned = device.type == "cuda"
-        self._here = torch.zeros((largest, 3, CROP_PX, CROP_PX), pin_memory=pinned)
+        self._here = torch.zeros((largest, 3, CROP_PX, CROP_PX), dtype=torch.float32, pin_memory=pinned)
         self._there = torch.zeros_like(self._here, device=device) if pinned else self._here
         self._crop_nv12: Any = operator("crop_nv12", "cupy")[0] if pinned else None
 
@@ -93,7 +95,8 @@ class Cropper:
         with on_stream(torch.cuda.current_stream().cuda_stream):
             maps = into.asked[:, ASKED["px_from_crop"]].reshape(-1, 2, 3).contiguous()
             for picture, frame, rows in pictures:
-                luma, chroma = (cupy.from_dlpack(Exported(plane)) for plane in picture.planes)
+                number = into.crops.device.index or 0
+                luma, chroma = (cupy.from_dlpack(Exported(plane, number)) for plane in picture.planes)
                 crops = Crops(tensor=into.crops[rows], scale=AS_BYTES)
                 self._crop_nv12(Nv12(luma, chroma, frame.matrix, frame.full_range), maps[rows], crops)
         # The decoders may take the pictures back before the stream has read them.

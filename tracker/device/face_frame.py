@@ -91,7 +91,7 @@ class FaceFrame:
         self.crops = torch.zeros((batch, 3, CROP_PX, CROP_PX), dtype=torch.float16, device=device)
         """RGB 0..255."""
         self.asked = torch.zeros((batch, ASKED_WIDTH), dtype=torch.float64, device=device)
-        self.answered = torch.zeros((batch, ANSWERED_WIDTH), device=device)
+        self.answered = torch.zeros((batch, ANSWERED_WIDTH), dtype=torch.float32, device=device)
         heads = self.operators.heads
         self._lift = FusedLift(batch, mesh, heads) if heads else Lift(mesh, shared.rotations)
         self._smooth = smoother_on(batch, shared, dynamics_of(shared.smooth), self.operators)

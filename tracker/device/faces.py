@@ -8,7 +8,8 @@ stream's; others may have theirs on the same device, in other slots of its memor
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from math import isfinite
 from typing import Any
 
@@ -19,13 +20,15 @@ from tracker.detect.finder import Track
 from tracker.device.readiness import cuda_device
 from tracker.device.replays import Looks, Replays
 from tracker.device.row import ASKED_WIDTH, accepted, ask, coasted, face_of, fit_of, light_up, miss
-from tracker.errors import SettingsError
+from tracker.errors import BackendUnavailable, FacewireError, SettingsError
 from tracker.face.camera import Camera
 from tracker.face.parameters import Face
 from tracker.refine.fit import Fit
 from tracker.source.frame import Frame
 
 NOBODY = -1
+LONGEST_REASON = 300
+"""Characters; compilers say much."""
 MOST_FACES = 64
 """Of all streams that share a device."""
 
@@ -148,16 +151,38 @@ class SharedDevice:
         if self._given + slots > self._slots:
             raise SettingsError(f"{self._given + slots} faces on a device made for {self._slots}; make it for more")
         if not self._given:
-            self._replays, self._parts = Replays(self._device, self._slots, **parts), of
+            self._replays, self._parts = self._captured(**parts), of
         if of != self._parts:
             raise SettingsError("streams on one device share model, student, refine and smooth; give all the same")
         self._given += slots
         return DeviceFaces(self._replays, self._given - slots, slots)
 
+    def _captured(self, **parts: Any) -> Replays:
+        """The graphs. What a compiler, a driver or too little memory raises is told as a device's that is not there."""
+        try:
+            with _torch_as_shipped(self._device.type):
+                return Replays(self._device, self._slots, **parts)
+        except FacewireError:
+            raise
+        except Exception as error:
+            reason = " ".join(f"{type(error).__name__}: {error}".split())[:LONGEST_REASON]
+            raise BackendUnavailable(
+                f"device {self._device.type}: {reason}; ask facewire doctor what is missing, or leave out --device, in "
+                "Python device, for the processor"
+            ) from error
+
     def look(self, asked: Sequence[tuple[DeviceFaces, Looks]]) -> list[dict[int, Fit]]:
         """One replay for what all these streams ask: the fits of each, as `DeviceFaces.take` has them."""
         answers = self._replays([looks for _, looks in asked])
         return [faces.take(looks, rows) for (faces, looks), rows in zip(asked, answers, strict=True)]
+
+
+@contextmanager
+def _torch_as_shipped(kind: str) -> Iterator[None]:
+    """What is made and captured, on a `kind` of device, is as torch makes it by itself, in whatever mode its caller
+    is. The default type is left alone, since all threads share it; types are named."""
+    with torch.device("cpu"), torch.inference_mode(False), torch.autocast(kind, enabled=False):
+        yield
 
 
 def on_cuda(**parts: Any) -> DeviceFaces:

@@ -75,9 +75,10 @@ class Graph(Generic[Frame]):
             self._answered.copy_(self.frame.answered)
             return
         assert self._captured is not None and self._done is not None
-        # What decoded the picture has worked on the default stream.
-        self._stream.wait_stream(torch.cuda.default_stream())
         with torch.cuda.stream(self._stream):
+            # What decoded the picture has worked on the default stream: that of the graph's device, which the caller's
+            # thread need not be on.
+            self._stream.wait_stream(torch.cuda.default_stream())
             self.frame.asked.copy_(self._asked, non_blocking=True)
             fill(self.frame)
             self._captured.replay()

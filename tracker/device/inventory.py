@@ -13,7 +13,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import metadata
 from importlib.resources import as_file, files
-from shutil import which
 from typing import Any
 
 from tracker.device.readiness import INSTALL, why_not_torch
@@ -32,7 +31,6 @@ LEAST_CAPABILITY = (8, 0)
 _DRIVER = {"linux": "libcuda.so.1", "win32": "nvcuda.dll"}
 _MAJOR, _MINOR = 75, 76
 """CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR and _MINOR."""
-_COMPILERS = ("gcc", "clang")
 _SOURCE = 'extern "C" __global__ void one(float* at) { at[0] = 1.0f; }'
 
 
@@ -137,15 +135,25 @@ def _package(name: str, there: bool) -> str:
         raise BackendUnavailable(reason)
     if name == "torch" and "+cpu" in version:
         raise BackendUnavailable(f"{version} is built without CUDA; {INSTALL} in an environment without that build")
-    if name == "triton" and there and not any(map(which, _COMPILERS)):
-        raise BackendUnavailable(
-            f"{version} builds its launchers with a C compiler and finds none of {', '.join(_COMPILERS)}; install gcc"
-        )
+    if name == "triton" and there:
+        _build_launcher(version)
     if name == "cupy" and there:
         import cupy
 
         cupy.cuda.runtime.getDeviceCount()
     return version
+
+
+def _build_launcher(version: str) -> None:
+    """Triton's, or find it built by an earlier process. Raises BackendUnavailable."""
+    try:
+        from triton.runtime import driver
+
+        _ = driver.active.utils
+    except Exception as error:  # no compiler, none of Python's headers, no folder to keep it in
+        raise BackendUnavailable(
+            f"{version} cannot build its launcher: {_line(error)}; install gcc and Python's headers (python3-dev)"
+        ) from error
 
 
 def _version(distribution: str) -> str | None:

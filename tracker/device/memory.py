@@ -65,7 +65,7 @@ def new_memory(mesh: Mesh, albedo: Tensor, rows: int) -> Memory:
 
     return Memory(
         noughts(), noughts(len(mesh.identity)), noughts(1, dtype=torch.float64), noughts(vertices, 3),
-        albedo.expand(rows, -1, -1).clone(), torch.full((rows, vertices, 1), PRIOR_LOOKS, device=device),
+        albedo.expand(rows, -1, -1).clone(), albedo.new_full((rows, vertices, 1), PRIOR_LOOKS),
         noughts(9, 3), noughts(state_size(len(GROUP_OF), HEAD + 1), dtype=torch.float64),
     )  # fmt: skip
 

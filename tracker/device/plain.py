@@ -91,7 +91,7 @@ class Relight:
         share = weight * albedo.mean(2) ** 2
         wanted = torch.where(share[..., None] > 0, seen / albedo, 0.0)
         if self._ridge is None or len(self._ridge) != 3 * batch:
-            self._ridge = torch.tensor(RIDGE, device=depth.device).repeat(3 * batch, 1)
+            self._ridge = torch.tensor(RIDGE, dtype=torch.float32, device=depth.device).repeat(3 * batch, 1)
         light = self._solve(
             -wanted.transpose(1, 2).reshape(3 * batch, -1), basis.repeat_interleave(3, 0).contiguous(),
             share.repeat_interleave(3, 0).contiguous(), self._ridge,
@@ -112,7 +112,7 @@ class Linearize:
     def __init__(self, at: Tensor) -> None:
         """`at` int32 [L]: the landmarks' vertices."""
         self._at = at.long()
-        self._luma = torch.tensor(LUMA, device=at.device)
+        self._luma = torch.tensor(LUMA, dtype=torch.float32, device=at.device)
 
     def __call__(
         self, vertices_px: Tensor, about_px: Tensor, view: Tensor, shapes: Tensor, colours: Tensor, counts: Tensor,

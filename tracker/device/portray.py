@@ -44,7 +44,8 @@ class Projection:
     ) -> None:  # fmt: skip
         """The two are operators that take tensors."""
         self._mesh, self._morph, self._project = mesh, morph, project
-        self._mesh_mm, self._px = (torch.zeros((batch, *mesh.mean_mm.shape), device=mesh.device) for _ in range(2))
+        self._mesh_mm = mesh.mean_mm.new_zeros((batch, *mesh.mean_mm.shape))
+        self._px = torch.zeros_like(self._mesh_mm)
 
     def __call__(self, rest_mm: Tensor, expression: Tensor, pose: Pose) -> Tensor:
         """float32 [B, V, 3] of faces at rest [B, V, 3], coefficients [B, 52] and poses in the picture."""

@@ -33,7 +33,7 @@ class Sharpen:
         self._rest = mesh.guides_rest[:, :2].float()
         prior = self._prior
         stiff = [prior.rotation_rad] * 3 + [prior.place_px] * 2 + [prior.log_scale]
-        self._stiff = torch.tensor(stiff, device=mesh.device) ** -2
+        self._stiff = torch.tensor(stiff, dtype=torch.float32, device=mesh.device) ** -2
         rows = len(mesh.mean_mm) + 2 * len(mesh.guides)
 
         def room(*shape: int, dtype: torch.dtype = torch.float32) -> Tensor:

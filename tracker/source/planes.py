@@ -86,7 +86,7 @@ class PlaneReader:
 
     def _convert(self, picture: VideoFrame) -> VideoFrame:
         """The picture as I420, of 10 bits where it has more than 8; of YUV, matrix and range stay what they are."""
-        given = picture.format
+        given = picture.sw_format or picture.format  # a hardware decoder's picture says only "cuda" of itself
         reformatter = self._reformatter = self._reformatter or VideoReformatter()
         try:
             if given.is_rgb or given.name == "pal8":
