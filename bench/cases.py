@@ -40,6 +40,7 @@ _WHERE = {
     "linearize": ("linearize", "arguments"),
     "gauss_newton": ("gauss_newton", "arguments"),
     "resemble": ("resemble", "arguments"),
+    "reorient": ("reorient", "arguments"),
     "crop_nv12": ("crop_nv12", "arguments"),
     "heads": ("heads", "arguments"),
     "follow": ("follow", "arguments"),

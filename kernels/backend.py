@@ -30,6 +30,7 @@ from tracker.kernels.portray import Portray
 from tracker.kernels.project import Project
 from tracker.kernels.rasterize import Rasterize
 from tracker.kernels.relight import Relight
+from tracker.kernels.reorient import Reorient
 from tracker.kernels.resemble import Resemble
 from tracker.kernels.shade import Shade
 
@@ -41,7 +42,7 @@ _CONTRACTS: dict[str, Callable[[Any], Any]] = {
     "project": Project, "morph": Morph, "lift": Lift, "align": Align, "locate": Locate, "imm": Imm,
     "portray": Portray, "crop_luma": CropLuma, "crop_roi": CropRoi, "halve": Halve, "normals": Normals,
     "rasterize": Rasterize, "relight": Relight, "shade": Shade, "linearize": Linearize, "gauss_newton": GaussNewton,
-    "resemble": Resemble,
+    "resemble": Resemble, "reorient": Reorient,
 }  # fmt: skip
 ROWS = tuple(_CONTRACTS)
 """What the live loop uses."""
@@ -103,6 +104,7 @@ _TABLE: dict[str, dict[str, tuple[str, str]]] = {
         "cupy": ("gauss_newton._cupy", "Solve"),
     },
     "resemble": {"reference": ("resemble.reference", "join"), "numba": ("resemble._numba", "join")},
+    "reorient": {"reference": ("reorient.reference", "reorient"), "numba": ("reorient._numba", "reorient")},
     "crop_nv12": {
         "reference": ("crop_nv12.reference", "crop"), "numba": ("crop_nv12._numba", "Crop"),
         "cupy": ("crop_nv12._cupy", "Crop"),
@@ -112,7 +114,8 @@ _TABLE: dict[str, dict[str, tuple[str, str]]] = {
 }  # fmt: skip
 _COMPILED = (
     ("project._numba", "project"), ("morph._numba", "morph"), ("lift._numba", "lift"), ("align._numba", "align"),
-    ("locate._numba", "locate"), ("imm._numba", "imm"), ("portray._numba", "portray"), ("halve._numba", "halve"),
+    ("reorient._numba", "reorient"), ("locate._numba", "locate"), ("imm._numba", "imm"),
+    ("portray._numba", "portray"), ("halve._numba", "halve"),
     ("normals._numba", "normals"), ("relight._numba", "relight"), ("rasterize._numba", "rasterize"),
     ("shade._numba", "shade"), ("linearize._numba", "linearize"), ("gauss_newton._numba", "solve"),
     ("resemble._numba", "resemble"), ("crop_roi._numba", "_crop"),
@@ -153,6 +156,7 @@ class Kernels:
     linearize: Linearize
     gauss_newton: GaussNewton
     resemble: Resemble
+    reorient: Reorient
     choices: tuple[Choice, ...]
     """Per row, in the order of `ROWS`."""
 

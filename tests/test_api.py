@@ -8,8 +8,8 @@ import pytest
 import tracker
 from tracker.device import readiness
 from tracker.errors import BackendUnavailable, SettingsError
-from tracker.face.lighting import turned
 from tracker.face.parameters import TrackState
+from tracker.kernels.reorient.reference import rotated
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +59,7 @@ def test_the_light_turns_with_the_picture_and_not_with_the_head(pictures, stand_
     y, _, x = upright.lighting[1:4, 1]
     assert np.hypot(x, y) > 0.1, "the light is from one side"
     quarter = np.array([[0, -1, 0], [1, 0, 0], [0, 0, 1]])  # clockwise: what was right is below
-    np.testing.assert_allclose(lying.lighting, turned(upright.lighting, quarter), atol=0.1)
+    np.testing.assert_allclose(lying.lighting, rotated(upright.lighting, quarter), atol=0.1)
     assert np.abs(lying.lighting[1:4] - upright.lighting[1:4]).max() > 0.1
 
 

@@ -23,7 +23,6 @@ from tracker.detect.finder import Finder, FindSettings, Track
 from tracker.detect.roi import Roi
 from tracker.errors import SettingsError, SourceError
 from tracker.face.camera import DEFAULT_VERTICAL_FOV_DEG, Camera
-from tracker.face.lighting import in_camera_axes
 from tracker.face.model import FaceModel
 from tracker.face.parameters import Face, TrackState
 from tracker.face_work import FaceWork
@@ -75,7 +74,7 @@ class Pipeline:
         self.finder = Finder(self.detector, find)
         self.regressor = Regressor(self.kernels.crop_roi, max(slots, LOOKS), self.model.hash, assets.student)
         self.refiner = Refiner(slots, self.model, self.kernels.locate)
-        self.resembler = Resembler(slots, self.model, self.kernels.resemble, refine)
+        self.resembler = Resembler(slots, self.model, self.kernels.resemble, refine, self.kernels.reorient)
         self.smoother = Smoother(smooth, self.kernels.imm)
         self.estimator = Estimator(self.model, self.kernels.morph, self.kernels.project, self.kernels.portray)
         self.calibrator = Calibrator(calibrate, self.model)
@@ -241,10 +240,8 @@ class Pipeline:
         return self._estimate(track, fit, filtered, camera)
 
     def _estimate(self, track: Track, fit: Fit, filtered: Filtered, camera: Camera) -> Face:
-        seen, slot = self.resembler, track.slot
-        place = camera, fit.center_px, seen.roll_of(slot)
-        lighting = self._timed("smooth", in_camera_axes, seen.lighting_of(slot), *place)
-        identity = seen.identity_of(slot)
+        identity = self.resembler.identity_of(track.slot)
+        lighting = self._timed("smooth", self.resembler.light_before, camera, fit.center_px, track.slot)
         face = self._timed("smooth", self.estimator, fit, filtered, identity, camera, lighting, track.state)
         calibrated: Face = self._timed("smooth", self.calibrator, face)
         return calibrated

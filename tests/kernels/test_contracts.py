@@ -31,7 +31,7 @@ FILLED = {
     "shade": "out.colours out.error out.pixels out.image",
     "linearize": "problem.residual problem.jacobian problem.weight",
     "gauss_newton": "solution.step solution.energy solution.decrease solution.solved",
-    "resemble": "out.moving out.confidence out.pose",
+    "resemble": "out.moving out.confidence out.pose", "reorient": "out",
     "shade_gradient": "out.places out.normals out.albedo out.lighting", "crop_nv12": "crops.rgb crops.tensor",
     "heads": "seen.coefficients seen.std seen.trust seen.pose seen.presence seen.plausible",
     "follow": "followed.numbers followed.pose followed.std followed.before followed.state",

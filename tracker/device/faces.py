@@ -23,6 +23,7 @@ from tracker.device.row import ASKED_WIDTH, accepted, ask, coasted, face_of, fit
 from tracker.errors import BackendUnavailable, FacewireError, SettingsError
 from tracker.face.camera import Camera
 from tracker.face.parameters import Face
+from tracker.kernels.backend import choose
 from tracker.refine.fit import Fit
 from tracker.source.frame import Frame
 
@@ -39,7 +40,7 @@ class DeviceFaces:
     def __init__(self, replays: Replays, first: int, slots: int) -> None:
         """The stream's are `slots` of the device's, from `first` on."""
         self.replays = replays
-        self._first = first
+        self._first, self._reorient = first, choose().reorient
         self._owner = [NOBODY] * slots
         self._asked = np.zeros((slots, ASKED_WIDTH))
         self._seconds: dict[int, tuple[float, float]] = {}
@@ -77,10 +78,11 @@ class DeviceFaces:
 
     def take(self, looks: Looks, answered: np.ndarray) -> dict[int, Fit]:
         """The fits of those who are there, by track id, from the answers to `looks`."""
-        now = looks.frame.pts_seconds
+        now, rows = looks.frame.pts_seconds, answered.copy()
+        light_up(rows, looks.rows, self._reorient)
         return {
-            track.track_id: self._kept(track, row.copy(), asked, now)
-            for track, row, asked in zip(looks.tracks, answered, looks.rows, strict=True)
+            track.track_id: self._kept(track, row.copy(), now)
+            for track, row in zip(looks.tracks, rows, strict=True)
             if accepted(row)
         }
 
@@ -105,8 +107,7 @@ class DeviceFaces:
         self._seconds[track_id] = max(come_to, now), seen
         return max(now - come_to, 0.0), self._ahead(now)
 
-    def _kept(self, track: Track, row: np.ndarray, asked: np.ndarray, now: float | None) -> Fit:
-        light_up(row, asked)
+    def _kept(self, track: Track, row: np.ndarray, now: float | None) -> Fit:
         self._owner[track.slot] = track.track_id
         self._rows[track.track_id] = row
         if now is not None and isfinite(now):

@@ -13,9 +13,9 @@ import numpy as np
 
 from tracker.detect.roi import Roi
 from tracker.face.camera import Camera
-from tracker.face.lighting import in_camera_axes
 from tracker.face.parameters import EXPRESSIONS, LANDMARKS, Deviation, Face, TrackState
 from tracker.face.pose import deviations_mm
+from tracker.kernels.reorient import Reorient
 from tracker.refine.fit import Fit
 from tracker.regress.outputs import CROP_PX, IDENTITIES
 
@@ -119,11 +119,16 @@ def coasted(last: np.ndarray, expected: np.ndarray) -> np.ndarray:
     return row
 
 
-def light_up(row: np.ndarray, asked: np.ndarray) -> None:
-    """Bring an answer's light from the square's axes, in which the device keeps it, into those of the camera."""
-    camera, roll_rad = Camera(*asked[ASKED["camera"]].tolist()), float(asked[ASKED["square"]][3])
-    light, center_px = row[ANSWERED["lighting"]].reshape(9, 3), row[ANSWERED["fit_center_px"]]
-    light[:] = in_camera_axes(light, camera, center_px, roll_rad)
+def light_up(rows: np.ndarray, asked: np.ndarray, reorient: Reorient) -> None:
+    """Bring the light in answers [B, W] from the squares' axes, in which the device keeps it, into the camera's; of
+    faces that were `asked` about in one frame."""
+    if len(rows):
+        light = np.ascontiguousarray(rows[:, ANSWERED["lighting"]]).reshape(-1, 9, 3)
+        center_px = rows[:, ANSWERED["fit_center_px"]].astype(np.float64)
+        roll_rad = asked[:, ASKED["square"]][:, 3].astype(np.float64)
+        turned = np.empty_like(light)
+        reorient(light, center_px, roll_rad, asked[0, ASKED["camera"]].astype(np.float64), turned)
+        rows[:, ANSWERED["lighting"]] = turned.reshape(len(rows), -1)
 
 
 def accepted(row: np.ndarray) -> bool:

@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import numpy as np
 
+from tracker.face.camera import Camera
 from tracker.face.expression import REGIONS
 from tracker.face.model import FaceModel
 from tracker.face.regions import triangle_regions
 from tracker.face.topology import GUIDES
+from tracker.kernels.backend import choose
+from tracker.kernels.reorient import Reorient
 from tracker.kernels.resemble import NUMBERS, Body, Look, Memory, Resemble, Resembled, Rules
 from tracker.kernels.resemble.room import Seen, seen
 from tracker.refine import compare
@@ -30,12 +33,16 @@ _NOBODY = -1
 class Resembler:
     """Comparing and sharpening, with memories for `slots` faces. What it saw last is there until the next look."""
 
-    def __init__(self, slots: int, model: FaceModel, resemble: Resemble, settings: RefineSettings = RefineSettings()):
+    def __init__(
+        self, slots: int, model: FaceModel, resemble: Resemble, settings: RefineSettings = RefineSettings(),
+        reorient: Reorient | None = None,
+    ) -> None:  # fmt: skip
         self._resemble, body = resemble, body_of(model, rules_for(settings.steps))
+        self._reorient, self._camera = reorient or choose().reorient, np.zeros(4)
         self.seen: Seen = seen(body.sizes)
         """What the last look left behind: the mesh in the crop, its picture, what each vertex and region showed."""
         self._memories = [Memory(body, self.seen) for _ in range(slots)]
-        self._owners, self._rolls_rad = [_NOBODY] * slots, [0.0] * slots
+        self._owners, self._rolls_rad = [_NOBODY] * slots, np.zeros(slots)
         self._albedo = np.clip(model.albedo / 255, compare.DIM, compare.BRIGHT).astype(np.float32)
         self._moving = len(model.expression_mm)
 
@@ -53,9 +60,13 @@ class Resembler:
         lighting: np.ndarray = self._memories[slot].kept.lighting[0]
         return lighting
 
-    def roll_of(self, slot: int) -> float:
-        """How that square was turned, in radians."""
-        return self._rolls_rad[slot]
+    def light_before(self, camera: Camera, center_px: np.ndarray, slot: int) -> np.ndarray:
+        """float32 [9, 3]: the same light in camera axes, the face being at `center_px`; a copy."""
+        self._camera[:] = camera.fx, camera.fy, camera.cx, camera.cy
+        light = np.empty((1, 9, 3), np.float32)
+        rolls, seen = self._rolls_rad[slot : slot + 1], self._memories[slot].kept.lighting
+        self._reorient(seen, center_px[None], rolls, self._camera, light)
+        return light[0]
 
     def __call__(self, guess: Guess, fit: Fit, slot: int) -> Fit:
         """The fit after its look; as it was where it is not plausible."""
