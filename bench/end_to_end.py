@@ -43,7 +43,7 @@ class Settings:
     clip: Path | None = None
     """A video with a face; the demo's own by default."""
     sizes: str = "720"
-    """Rows of the picture, 16 to 9; several with commas: 360,720,1080."""
+    """Rows of the picture, whose sides are as 16:9; several with commas: 360,720,1080."""
     rates: str = "30"
     """Frames a second; several with commas: 30,60."""
     faces: str = "1"

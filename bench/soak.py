@@ -39,7 +39,7 @@ class Settings:
     frames: int = 100_000
     """Frames to track."""
     size: int = 720
-    """Rows of the picture, 16 to 9."""
+    """Rows of the picture, whose sides are as 16:9."""
     faces: int = 1
     """Faces in the picture, 1 to 8."""
     spoil: Literal["leak", "gap", "repeat"] | None = None

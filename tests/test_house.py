@@ -24,7 +24,6 @@ RULES: list[tuple[str, tuple[str, ...], set[str] | None]] = [
     (r"tracker\.clock", (), set()),
     (r"tracker\.kernels", ("tracker.kernels", "tracker.errors"), {"numpy", *LIBRARIES}),
     (r"tracker\.face", ("tracker.face", "tracker.errors", "tracker.assets"), {"numpy"}),
-    (r"tracker\.wire\.security", ("tracker.wire", "tracker.face", "tracker.errors"), {"numpy", "msgspec", "zmq"}),
     (r"tracker\.wire", ("tracker.wire", "tracker.face", "tracker.errors"), {"numpy", "msgspec"}),
     (r"tracker\.control", ("tracker.wire", "tracker.errors", "tracker.clock"), {"zmq"}),
     (

@@ -6,15 +6,20 @@ from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
 import pytest
 
+from tracker import wait
 from tracker.detect.finder import FindSettings
 from tracker.errors import SettingsError
+from tracker.face.parameters import TrackState
 from tracker.pipeline import Pipeline
 from tracker.smooth import SmoothSettings
+from tracker.smooth.ease import Ease
+from tracker.smooth.track_filter import Filtered
 from tracker.source import frame_from_image
 from tracker.source.frame import Frame
 from tracker.wait import Tracked, waited
@@ -61,6 +66,33 @@ def test_without_looking_ahead_a_frame_leaves_before_the_next_is_asked_for(noisy
 
     for number, _ in enumerate(waited(Pipeline(), counted())):
         assert asked == number + 1
+
+
+def test_a_frame_leaves_as_many_frames_later_as_are_looked_ahead(noisy: list[Frame]) -> None:
+    asked: list[Frame] = []
+    frames = (frame for frame in noisy[:8] if not asked.append(frame))
+    pipeline = Pipeline(smooth=SmoothSettings(look_ahead_frames=3))
+    assert [len(asked) for _ in waited(pipeline, frames)] == [4, 5, 6, 7, 8, 8, 8, 8]
+
+
+def test_what_was_told_of_a_track_is_kept_until_it_ends(noisy: list[Frame], monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Ease] = []
+
+    class Noted(Ease):
+        def __call__(self, *given: Any) -> Filtered:
+            asked.append(self)
+            return super().__call__(*given)
+
+    monkeypatch.setattr(wait, "Ease", Noted)
+    leave(noisy[:8], 2)
+    assert len(asked) == 8 and all(one is asked[0] for one in asked)
+
+
+def test_a_face_that_is_not_seen_for_a_while_leaves_with_its_frames(noisy: list[Frame]) -> None:
+    nobody = [replace(frame, planes=tuple(np.zeros_like(p) for p in frame.planes)) for frame in noisy[8:12]]
+    left = leave([*noisy[:8], *nobody, *noisy[12:16]], 2)
+    states = [faces[0].state for _, _, faces in left]
+    assert len(left) == 16 and states[8:12] == [TrackState.COASTING] * 4 and states[-1] == TrackState.TRACKING
 
 
 def test_later_frames_correct_earlier_ones(noisy: list[Frame]) -> None:

@@ -228,7 +228,7 @@ def calibrate(
     """Learn a person's neutral face and range of motion from a short take of SOURCE.
 
     SOURCE is the first camera, or whatever `facewire run` takes. Without --guided, talk, smile, raise your brows, and
-    rest your face for a few seconds: the neutral is found as the longest calm stretch. Ctrl-C ends such a take early
+    rest your face for a few seconds: the neutral is found as the densest calm stretch. Ctrl-C ends such a take early
     and learns from what there is; a guided one is whole or nothing. `facewire run --profile FILE` applies the profile
     to that person's face, and again whenever the file changes.
 

@@ -137,6 +137,7 @@ def model(cache: Path, out: Path | None, geometry: Path | None) -> None:
     It stays in the cache, where later steps train through it, until export puts it beside the networks. A student
     trained through another is refused.
     """
+    from tracker.bench.report import json_line
     from tracker.distill import corpus, current, explained, shape
     from tracker.distill.whole import whole
     from tracker.face.model import FaceModel
@@ -144,9 +145,12 @@ def model(cache: Path, out: Path | None, geometry: Path | None) -> None:
     packed, out = corpus.load(cache, in_memory=False), out or cache / current.FILE
     with whole(out) as part:
         residuals = shape.build_model(packed, part, geometry)
-    click.echo(explained.card_table(explained.explain(packed, FaceModel.load(out))))
-    for name, percent in residuals.items():
-        click.echo(f"held-out people, {name:7} {percent:.2f}% of the inter-ocular distance")
+    if residuals:  # else nobody is kept aside
+        report = explained.explain(packed, FaceModel.load(out))
+        click.echo(explained.card_table(report))
+        for name, percent in residuals.items():
+            click.echo(f"held-out people, {name:7} {percent:.2f}% of the inter-ocular distance")
+        click.echo(json_line("face_model", report))
     click.echo(f"wrote {out}")
 
 

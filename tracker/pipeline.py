@@ -60,7 +60,7 @@ class Pipeline:
         refine: RefineSettings = RefineSettings(), calibrate: CalibrateSettings = CalibrateSettings(),
         device: Callable[..., FaceWork] | None = None,
     ) -> None:  # fmt: skip
-        """With a `device`, such as `tracker.device.faces.on_cuda`, known faces are its work. Raises AssetError,
+        """With a `device`, such as `face_work.device_named` gives, known faces are its work. Raises AssetError,
         BackendUnavailable, ProfileError, SettingsError."""
         if device and smooth.look_ahead_frames:
             raise SettingsError(

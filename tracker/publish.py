@@ -177,7 +177,7 @@ class Publisher:
             wanted |= event[:1] == b"\1" and self._hello.startswith(event[1:])
         return wanted
 
-    def _send(self, message: memoryview) -> None:
+    def _send(self, message: bytes) -> None:
         """Strict first, because only then ZeroMQ tells of a queue that ran full; then to whoever has room."""
         try:
             self._socket.send(message, zmq.NOBLOCK)
@@ -185,7 +185,7 @@ class Publisher:
             self.overflows += 1
             self._send_lossy(message)
 
-    def _send_lossy(self, message: bytes | memoryview) -> None:
+    def _send_lossy(self, message: bytes) -> None:
         self._socket.setsockopt(zmq.XPUB_NODROP, 0)
         self._socket.send(message, zmq.NOBLOCK)
         self._socket.setsockopt(zmq.XPUB_NODROP, 1)

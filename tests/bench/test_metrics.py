@@ -16,10 +16,10 @@ def test_mean_distance_reads_two_coordinates() -> None:
 
 def test_scales() -> None:
     mesh = np.zeros((478, 3))
-    mesh[263] = 30, 40, 1000
+    mesh[33], mesh[263] = (1, 2, 3), (31, 42, 1000)
     assert metrics.interocular_px(mesh) == pytest.approx(50)
     points = np.zeros((68, 2))
-    points[45] = 6, 8
+    points[36], points[45] = (1, 2), (7, 10)
     assert metrics.interocular_68_px(points) == pytest.approx(10)
     assert metrics.box_scale_px(np.array([[1, 1], [5, 10.0]])) == pytest.approx(6)  # sqrt(4 * 9)
 

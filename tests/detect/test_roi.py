@@ -20,6 +20,11 @@ def test_roll_turns_the_crops_x_axis_clockwise_on_screen():
     assert np.allclose(right, [0, 1])
 
 
+def test_the_box_is_that_of_a_mesh_in_the_square():
+    assert np.allclose(Roi(100.0, 50.0, 100.0, 0.0).box_px(), [69.5, 14.5, 130.5, 85.5])
+    assert np.allclose(Roi(100.0, 50.0, 100.0, -math.pi / 2).box_px(), [64.5, 19.5, 135.5, 80.5]), "lying down"
+
+
 def test_overlap_by_hand():
     a = np.array([0, 0, 2, 2], float)
     assert overlap(a, a) == 1.0

@@ -1,10 +1,12 @@
 """Learning colours from faces whose colours and light are known, and what that leaves alone."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from tracker.cli import main
 from tracker.distill.albedo import choose_rows, explained_by_albedo, learn_albedo
 from tracker.distill.corpus import Corpus
 from tracker.distill.current import GEOMETRY
@@ -102,6 +104,21 @@ def test_what_people_kept_aside_need(corpus, model):
     left = [row.residual_percent for row in report.identity]
     assert left == sorted(left, reverse=True)
     assert card_table(report).count("\n") == len(COUNTS) + 1
+
+
+@pytest.mark.parametrize("aside", [False, True])
+def test_the_command_says_what_people_kept_aside_need_or_does_without(
+    corpus, model, tmp_path, monkeypatch, capsys, aside
+):
+    known = replace(corpus, validation=corpus.validation & aside)
+    monkeypatch.setattr("tracker.distill.corpus.load", lambda *_, **__: known)
+    shapes = str(_shipped(model, tmp_path))
+    with pytest.raises(SystemExit, match="0"):
+        main(["distill", "model", "--geometry", shapes, "--out", str(tmp_path / "new.npz")])
+    said = capsys.readouterr().out.splitlines()
+    assert said[-1] == f"wrote {tmp_path / 'new.npz'}" and (len(said) == 1) != aside
+    if aside:
+        assert json.loads(said[-2])["result"]["people"] == HELD
 
 
 def test_too_few_people_are_named(corpus, model):

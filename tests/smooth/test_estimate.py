@@ -74,6 +74,7 @@ def test_what_is_uncertain_of_the_distance_is_so_of_the_place_beside_the_axis(es
     drawn = np.column_stack([(place_px - [60, 240]) / 500 * depth[:, None], depth])
     np.testing.assert_allclose(face.translation_mm, drawn.mean(0), atol=1)
     np.testing.assert_allclose(face.deviation.translation_mm, drawn.std(0), rtol=0.03)
+    assert np.isclose(face.deviation.landmarks_px, 2 * 2.5, rtol=0.03)
 
 
 def test_a_wandering_identity_is_followed_to_the_stated_step(model, estimator):

@@ -31,10 +31,10 @@ class CalibrateSettings:
 
     profile: Path | None = None
     """Calibration profile to apply, as `facewire calibrate` writes it, or a folder of them: each face gets the one
-    that is nearest to its identity. An edit of a file is applied at once."""
+    that is nearest to its identity. An edit of a file is applied within half a second."""
     profile_distance_mm: float = 1.0
     """How far a face at rest may be from a profile's, root mean square over its vertices; beyond it a face is
-    published uncalibrated. Nearly all takes of one person are within 1 mm, and 1 in 10 strangers; inf is anybody."""
+    published uncalibrated. Ordinary takes of one person are within 1 mm, and 1 in 10 strangers; inf is anybody."""
 
     def __post_init__(self) -> None:
         if not self.profile_distance_mm > 0:

@@ -188,7 +188,7 @@ class _Seen:
 
 
 def _remember_identity(mine: Memory, lifted: Lifted) -> Memory:
-    """Fold each look's code into the running mean (`refine.identity`)."""
+    """Fold each look's code into the running mean, as `kernels.resemble` does."""
     weight = lifted.trust.double().mean(1, keepdim=True).clamp_min(LEAST_TRUST)
     total = (mine.identity_weight + weight).clamp_max(LONGEST_IDENTITY)
     identity = mine.identity + (weight / total).float() * (lifted.identity - mine.identity)

@@ -14,21 +14,21 @@ TINY = 1e-12
 
 
 class Rotations:
-    """The constants of these operations, on one device in one precision."""
+    """The constants of these operations, on one device in float64."""
 
-    def __init__(self, device: torch.device, dtype: torch.dtype = torch.float64) -> None:
+    def __init__(self, device: torch.device) -> None:
         def fixed(size: tuple[int, ...], entries: dict[tuple[int, ...], float]) -> Tensor:
-            made = torch.zeros(size, dtype=dtype)
+            made = torch.zeros(size, dtype=torch.float64)
             for at, value in entries.items():
                 made[at] = value
             return made.to(device)
 
-        self.unit = torch.eye(3, dtype=dtype, device=device)
+        self.unit = torch.eye(3, dtype=torch.float64, device=device)
         # omega [3] to the matrix of a cross product from the left.
         self._skew = fixed((3, 9), {(0, 5): -1, (0, 7): 1, (1, 2): 1, (1, 6): -1, (2, 1): -1, (2, 3): 1})
         self._times = fixed((16, 4), _products())
-        self._conjugate = torch.tensor([-1, -1, -1, 1], dtype=dtype, device=device)
-        self._one = torch.tensor([0, 0, 0, 1], dtype=dtype, device=device)
+        self._conjugate = torch.tensor([-1, -1, -1, 1], dtype=torch.float64, device=device)
+        self._one = torch.tensor([0, 0, 0, 1], dtype=torch.float64, device=device)
         linear, constant, largest = _shepperd()
         self._four, self._four_more = fixed((9, 16), linear), fixed((16,), constant)
         self._which = fixed((9, 4), largest)

@@ -79,9 +79,7 @@ class Reliability:
     """Judged on."""
 
 
-def predict(
-    net: Student, corpus: Corpus, poses: Poses, model: FaceModel, rows: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
+def predict(net: Student, corpus: Corpus, poses: Poses, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The network's vectors [N, WIDTH] for crops cut as the run time cuts them, with slightly wrong squares, and the
     crops' similarities [N, 2, 3] from patch pixels."""
     cut, rng = choose().crop_roi, np.random.default_rng(0)
@@ -109,7 +107,7 @@ def measure(net: Student, corpus: Corpus, poses: Poses, model: FaceModel, limit:
     block says something of a whole (a region, a rotation), the error is a length; the centre's is along each axis, the
     identity's per coefficient, half between two frames."""
     rows = choose_rows(corpus, limit)
-    vectors, warps = predict(net, corpus, poses, model, rows)
+    vectors, warps = predict(net, corpus, poses, rows)
     out = torch.tensor(vectors, dtype=torch.float32)
     decoder = Decoder(model)
     with torch.inference_mode():

@@ -37,7 +37,7 @@ class Explained:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What `facewire distill model` leaves for the model card."""
+    """What `facewire distill model` says at its end, for the model card."""
 
     face_model: str
     people: int

@@ -32,7 +32,8 @@ class TrackState(IntEnum):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Deviation:
-    """Standard deviations that the network predicts for its own errors, one entry per block."""
+    """Standard deviations, one entry per block: what the network predicts of its own errors, with what the filters
+    cannot know."""
 
     expression: np.ndarray
     """float32 [52], in coefficients."""

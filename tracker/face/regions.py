@@ -1,7 +1,7 @@
 """Which region of the face each triangle of the face model belongs to: eyes, brows, mouth, jaw, cheeks, or none.
 
-Given the model it looks at the mean face once: a triangle belongs where its middle lies. Nose, forehead and the sides
-of the head belong to no region. It knows the order of `REGIONS` and nothing of pictures.
+Given the model it looks at the mean face once: a triangle belongs where its middle lies. Nose, forehead and temples
+belong to no region. It knows the order of `REGIONS` and nothing of pictures.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What is said over the socket. Names are re-exported here; each module says what it does."""
 
-from tracker.wire.codec import decode, encode, message_bytes
+from tracker.wire.codec import decode, encode
 from tracker.wire.hello import Hello, decode_hello, encode_hello
 from tracker.wire.schema import FrameHeader, FrameMessage
 
@@ -12,5 +12,4 @@ __all__ = [
     "decode_hello",
     "encode",
     "encode_hello",
-    "message_bytes",
 ]

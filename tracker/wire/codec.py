@@ -119,25 +119,11 @@ def _layouts(message: FrameMessage) -> list[tuple[Face, np.ndarray | None, _Layo
     ]
 
 
-def message_bytes(message: FrameMessage) -> int:
-    """How long `message` is when encoded."""
-    return _size(message, _layouts(message))
-
-
-def _size(message: FrameMessage, parts: list[tuple[Face, np.ndarray | None, _Layout]]) -> int:
-    return _AT_BLOCKS + bool(message.ahead_ns) * _AHEAD.size + sum(layout.size for _, _, layout in parts)
-
-
-def encode(message: FrameMessage, out: bytearray | None = None) -> memoryview:
-    """`message` as this version's schema, written into `out` from its beginning where given.
-
-    Returns the part that was written; it changes when `out` is written again. Raises WireError for a value that does
-    not fit its field, a rotation that is none, or an `out` that is too short (see `message_bytes`).
-    """
+def encode(message: FrameMessage) -> bytes:
+    """`message` as this version's schema. Raises WireError for a value that does not fit its field and for a rotation
+    that is none."""
     parts = _layouts(message)
-    size = _size(message, parts)
-    if out is not None and len(out) < size:
-        raise WireError(f"a buffer of {len(out)} bytes is too short for a message of {size}")
+    size = _AT_BLOCKS + bool(message.ahead_ns) * _AHEAD.size + sum(layout.size for _, _, layout in parts)
     try:
         pieces: list[Any] = [topics.topic(topics.FRAME, message.source_id), _header(message, size)]
         for face, mesh, layout in parts:
@@ -155,10 +141,7 @@ def encode(message: FrameMessage, out: bytearray | None = None) -> memoryview:
             raise ValueError(f"{len(written)} bytes where {size} belong: an array is not of its field's shape")
     except (struct.error, OverflowError, ValueError, TypeError, AttributeError) as error:
         raise WireError(f"{message!r} cannot be encoded: {error}") from error
-    if out is None:
-        return memoryview(written)
-    out[:size] = written
-    return memoryview(out)[:size]
+    return written
 
 
 def _header(message: FrameMessage, size: int) -> bytes:
