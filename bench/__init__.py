@@ -18,11 +18,12 @@ and, where there is more to do or to say than that:
     status(result) -> int
                         gpu, kernels, soak: the command's exit code, 1 where what was measured is wrong
 
-`tracker.bench.report.emit(name, text, result, out=None)` prints the tables and then the one JSON line (with the
-machine and the versions), and only then writes the same JSON to `out` where one is given:
+`tracker.bench.report.emit(name, text, result, out=None, on=None)` prints the tables and then the one JSON line (with
+the versions, and the machine as it was before where `on` says so), and only then writes the same JSON to `out`:
 
+    before = machine()
     result = latency.measure(latency.Settings(clip, teacher=path), progress=show)
-    emit("latency", latency.report(result), result, out)
+    emit("latency", latency.report(result), result, out, before)
 
 Importing this package loads nothing heavy.
 """

@@ -150,7 +150,7 @@ def summarise(who: str, rows: Sequence[ClipRow]) -> ClipsResult:
     return ClipsResult(
         who,
         kept,
-        sum(row.found for row in kept) / max(1, sum(row.frames for row in kept)),
+        sum(row.found for row in kept) / sum(row.frames for row in kept) if kept else float("nan"),
         mean(row.found / row.frames for row in kept),
         mean(row.nme for row in kept),
         mean(row.correlation for row in kept),

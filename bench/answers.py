@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from tracker.bench.peers import NEEDS_EXTRA, Answer, Landmarker, contiguous_rgb
+from tracker.distill.archive import read
 from tracker.distill.shelf import IMAGE_SUFFIXES
 from tracker.distill.whole import whole
 from tracker.errors import BackendUnavailable, SourceError
@@ -62,8 +63,8 @@ def timed_frames(path: Path) -> Iterator[tuple[np.ndarray, int]]:
             for index, frame in enumerate(container.decode(video=0)):
                 seconds = frame.time if frame.time is not None else index / 30
                 yield contiguous_rgb(frame), round(seconds * 1000)
-    except av.FFmpegError as error:
-        raise SourceError(f"{path} is not a video that can be read ({error.strerror})") from error
+    except (av.FFmpegError, IndexError) as error:  # IndexError: sound alone
+        raise SourceError(f"{path} is not a video that can be read ({error})") from error
 
 
 def _pack(rows: list[tuple[int, Answer]], frames: int) -> Answers:
@@ -127,8 +128,8 @@ class Oracle:
             return self._ask(path)
         entry = self._cache / path.parent.name / f"{path.stem}-{self._name_of(path)}.npz"
         if entry.is_file():
-            with np.load(entry) as archive:
-                return Answers(int(archive["frames"]), *(archive[name] for name in Answers.__slots__[1:]))
+            frames, *rest = read(entry, "delete it, and it is asked again", Answers.__slots__).values()
+            return Answers(int(frames), *rest)
         answers = self._ask(path)
         with whole(entry) as part, part.open("wb") as stream:
             np.savez_compressed(stream, **{name: getattr(answers, name) for name in Answers.__slots__})

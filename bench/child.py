@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import multiprocessing
 import signal
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import click
@@ -29,6 +29,23 @@ def _until_told(target: Callable[..., None], *arguments: Any) -> None:
         target(*arguments)
 
 
+@contextmanager
+def _deaf() -> Iterator[None]:
+    """What is started meanwhile hears no Ctrl-C from its first moment on, long before Python runs in it; one that comes
+    to this process is heard afterwards. Not on Windows."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    from multiprocessing.resource_tracker import ensure_running
+
+    ensure_running()  # a helper of `multiprocessing`'s: where it is started first, it ends this
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 class Child:
     """One process; whoever starts it closes it."""
 
@@ -37,7 +54,8 @@ class Child:
         self._pipe, theirs = SPAWN.Pipe()
         given = (target, *arguments, theirs)
         self._process = SPAWN.Process(target=_until_told, args=given, name=f"facewire-bench-{name}")
-        self._process.start()
+        with _deaf():
+            self._process.start()
         theirs.close()
 
     def spoke(self, seconds: float) -> bool:

@@ -115,8 +115,8 @@ def _lumas(path: Path) -> Iterator[np.ndarray]:
             for frame in container.decode(video=0):
                 turns = round(getattr(frame, "rotation", 0) / 90) % 4
                 yield np.rot90(frame.to_ndarray(format="gray"), turns)
-    except av.FFmpegError as error:
-        raise SourceError(f"{path} is not a video that can be read ({error.strerror})") from error
+    except (av.FFmpegError, IndexError) as error:
+        raise SourceError(f"{path} is not a video that can be read ({error})") from error
 
 
 def _summary(clips: list[_Clip], poor: PoorShapes, sides: list[str]) -> Clips:

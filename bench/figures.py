@@ -13,7 +13,7 @@ from typing import Any
 
 from tracker.bench import calm
 from tracker.bench.line import Machine, machine_of, measured_on, shown
-from tracker.bench.report import percent
+from tracker.bench.report import decimal, percent
 from tracker.errors import SourceError
 
 Row = tuple[str, str, str]
@@ -108,7 +108,7 @@ def _clips(result: dict[str, Any]) -> list[Row]:
     peer = next((row for who, row in sides.items() if who != "ours"), None)
     frames = sum(row["frames"] for row in ours["rows"])
 
-    def both(name: str, show: Callable[[float], str]) -> tuple[str, str]:
+    def both(name: str, show: Callable[[float | None], str]) -> tuple[str, str]:
         return show(ours[name]), f"{show(peer[name])} (its video mode)" if peer else ""
 
     rows = [
@@ -116,11 +116,11 @@ def _clips(result: dict[str, Any]) -> list[Row]:
          percent(ours["found_share"]), ""),
         ("distance to the teacher's 478 landmarks, of the inter-ocular distance", *both("nme", percent)),
         ("correlation with the teacher's scores within a clip, shapes that move",
-         *both("correlation", lambda value: f"{value:.2f}")),
+         *both("correlation", decimal)),
     ]  # fmt: skip
     for name, r in result.get("without", [{}])[0].items():
-        if name == "unsteady and dead":
-            rows.append(("the same without shapes that are dead in the teacher", f"{r:.2f}", ""))
+        if name == "dead":
+            rows.append(("the same without shapes that are dead in the teacher", decimal(r), ""))
     return rows
 
 
@@ -154,7 +154,7 @@ def _synthetic(result: dict[str, Any]) -> list[Row]:
     title = f"rendered faces with exact truth, {sides[0]['both']} that both find"
     return [
         _row(f"{title}: mean absolute error of the shapes", sides, lambda s: f"{s['mean_absolute']:.3f}"),
-        _row(f"{title}: correlation with the truth", sides, lambda s: f"{s['correlation']:.2f}"),
+        _row(f"{title}: correlation with the truth", sides, lambda s: decimal(s["correlation"])),
     ]
 
 

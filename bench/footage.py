@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from tracker.bench import strip
+from tracker.bench.peers import contiguous_rgb
 from tracker.errors import SettingsError, SourceError
 
 SECONDS_FORTH = 5.0
@@ -61,7 +62,7 @@ class Reel:
     """The beginning of a clip, as it was decoded."""
 
     pictures: list[Any]
-    """`av.VideoFrame`s."""
+    """`av.VideoFrame`s, upright."""
     rate_hz: float
     face_px: tuple[float, float, float] | None
     """Where the face is: its middle, and the side of a square around it in every picture. None before it is needed."""
@@ -78,7 +79,7 @@ def load(clip: Path, find_face: bool) -> Reel:
         with av.open(str(clip)) as container:
             rate = float(container.streams.video[0].average_rate or 30)
             for picture in container.decode(video=0):
-                pictures.append(picture)
+                pictures.append(_upright(picture))
                 if len(pictures) >= SECONDS_FORTH * rate:
                     break
     except (av.FFmpegError, IndexError) as error:
@@ -86,6 +87,13 @@ def load(clip: Path, find_face: bool) -> Reel:
     if len(pictures) < 2:
         raise SourceError(f"{clip} holds {len(pictures)} frames; give a video of some seconds")
     return Reel(pictures, rate, _face(clip, pictures, rate) if find_face else None)
+
+
+def _upright(picture: Any) -> Any:
+    """A phone's picture lies on its side, and says so; what is filmed of it stands."""
+    import av
+
+    return av.VideoFrame.from_ndarray(contiguous_rgb(picture), "rgb24") if picture.rotation else picture
 
 
 def _face(clip: Path, pictures: list[Any], rate_hz: float) -> tuple[float, float, float]:

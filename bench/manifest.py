@@ -6,9 +6,10 @@ person of its own, with nothing noted. It opens no clip and no image.
 
 from __future__ import annotations
 
-import csv
 from dataclasses import dataclass
 from pathlib import Path
+
+from tracker.distill.corpus import listed
 
 FILE = "manifest.csv"
 # Where a file came from says nothing of the face in it.
@@ -35,12 +36,12 @@ class Manifest:
 
     @classmethod
     def near(cls, folder: Path) -> Manifest:
-        """The manifest in `folder` or up to two folders above it; an empty one where there is none."""
+        """The manifest in `folder` or up to two folders above it; an empty one where there is none. Raises SourceError
+        for one that lists no files, or is not UTF-8."""
         here = Path(folder).absolute()
         for root in (here, *here.parents[:2]):
             if (root / FILE).is_file():
-                with (root / FILE).open(newline="") as stream:
-                    return cls(root, {row["file"]: _entry(row) for row in csv.DictReader(stream)})
+                return cls(root, {row["file"]: _entry(row) for row in listed(root / FILE)})
         return cls(None, {})
 
     def __call__(self, path: Path) -> Entry:
@@ -52,6 +53,6 @@ class Manifest:
 
 
 def _entry(row: dict[str, str]) -> Entry:
-    notes = (note.strip() for note in row.get("notes", "").split(";"))
+    notes = (note.strip() for note in (row.get("notes") or "").split(";"))
     kept = tuple(note for note in notes if note and not any(word in note.lower() for word in _ORIGINS))
-    return Entry(row.get("identity", "") or Path(row["file"]).stem, row.get("split", ""), kept)
+    return Entry(row.get("identity") or Path(row["file"]).stem, row.get("split") or "", kept)

@@ -10,8 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tracker.bench.figures import figures
+from tracker.bench.report import put
 from tracker.bench.sizes import sizes
-from tracker.errors import SettingsError
+from tracker.errors import OutputError, SettingsError
 
 BLOCKS: dict[str, Callable[[Path], str]] = {"figures": figures, "sizes": sizes}
 """Name in the marks -> what stands between them, from the folder of results."""
@@ -42,7 +43,9 @@ def rewrite(text: Path, results: Path) -> bool:
         new = f"{new[: new.index(begin)]}{begin}\n{BLOCKS[name](results)}\n{new[new.index(end) :]}"
     if new != whole:
         try:
-            text.write_text(new, encoding="utf-8")
+            put(text, new)
+        except OutputError:
+            raise
         except OSError as error:
             raise SettingsError(f"cannot write {text} ({error.strerror}); give one that you may change") from error
     return new != whole

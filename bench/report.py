@@ -14,8 +14,9 @@ from tempfile import TemporaryFile
 
 import numpy as np
 
-from tracker.bench.measure import Spread, machine
-from tracker.errors import SettingsError
+from tracker.bench.measure import Machine, Spread, machine
+from tracker.distill.whole import whole
+from tracker.errors import OutputError, SettingsError
 
 Progress = Callable[[int, int, str], None]
 """Called as it goes: how much is done, of how much, and what."""
@@ -49,9 +50,14 @@ def _cell(value: object) -> str:
     return f"{value:.3f}" if isinstance(value, float) else str(value)
 
 
-def percent(share: float, digits: int = 2) -> str:
-    """`0.0271` as `2.71%`; NaN as `-`."""
-    return "-" if math.isnan(share) else f"{share * 100:.{digits}f}%"
+def percent(share: float | None, digits: int = 2) -> str:
+    """`0.0271` as `2.71%`; NaN, and what JSON has for it, as `-`."""
+    return "-" if share is None or math.isnan(share) else f"{share * 100:.{digits}f}%"
+
+
+def decimal(value: float | None, digits: int = 2) -> str:
+    """`0.7406` as `0.74`; NaN, and what JSON has for it, as `-`."""
+    return "-" if value is None or math.isnan(value) else f"{value:.{digits}f}"
 
 
 def spread_cells(spread: Spread) -> list[object]:
@@ -83,24 +89,40 @@ def plain(value: object) -> object:
     return value if value is None or isinstance(value, bool | int | str) else str(value)
 
 
-def json_line(name: str, result: object) -> str:
-    """The result, the bench's name and the machine as one line of JSON."""
-    whole = {"bench": name, "machine": plain(machine()), "result": plain(result)}
+def json_line(name: str, result: object, on: Machine | None = None) -> str:
+    """The result, the bench's name and the machine, as it is now unless told, as one line of JSON."""
+    whole = {"bench": name, "machine": plain(on or machine()), "result": plain(result)}
     return json.dumps(whole, allow_nan=False, separators=(",", ":"))
 
 
-def emit(name: str, text: str, result: object, out: str | Path | None = None) -> None:
-    """Print the tables, the machine and the JSON line; then write that line to `out` where one is given, so that a disk
-    that has filled up meanwhile takes nothing away. Raises SettingsError where `out` cannot be written."""
-    line = json_line(name, result)
+def emit(name: str, text: str, result: object, out: str | Path | None = None, on: Machine | None = None) -> None:
+    """Print the tables, the machine, as it was before where that is given, and the JSON line; then write that line to
+    `out` where one is given, so that a disk that has filled up meanwhile takes nothing away. Raises SettingsError where
+    `out` cannot be written."""
+    on = on or machine()
+    line = json_line(name, result, on)
     print(text)
-    print(f"\non {machine().line()}")
+    print(f"\non {on.line()}")
     print(line, flush=True)
     if out is not None:
         try:
-            Path(out).write_text(line + "\n", encoding="utf-8")
+            put(Path(out), line + "\n")
+        except OutputError:
+            raise
         except OSError as error:
             raise _unwritable(out, error) from error
+
+
+def put(path: Path, text: str) -> None:
+    """Write `text`; a file that is there becomes that or, where the disk is full, stays what it was. Raises OSError or
+    OutputError."""
+    target = path.resolve()
+    if not target.is_file():  # nothing to lose, or a pipe
+        target.write_text(text, encoding="utf-8")
+        return
+    target.open("ab").close()
+    with whole(target) as part:
+        part.write_text(text, encoding="utf-8")
 
 
 def check_writable(path: Path) -> None:

@@ -15,9 +15,9 @@ from pathlib import Path
 import numpy as np
 
 from tracker.bench.measure import Spread, spread
-from tracker.bench.report import SPREAD_HEADERS, Progress, spread_cells, table
+from tracker.bench.report import SPREAD_HEADERS, Progress, said, spread_cells, table
 from tracker.clock import monotonic_ns
-from tracker.errors import AssetError, BackendUnavailable, SettingsError
+from tracker.errors import AssetError, BackendUnavailable, FacewireError, SettingsError
 
 WARM_UP = 50
 INPUTS = 8
@@ -109,12 +109,17 @@ def measure(settings: Settings, progress: Progress | None = None) -> Result:
     model = settings.model or Path(str(resources.files("tracker.assets") / "student.onnx"))
     if not model.is_file():
         raise AssetError(f"no network at {model}; give --model FILE.onnx, or train one with `facewire distill train`")
-    sides = {"OpenVINO": openvino_f32(model), "ONNX Runtime": onnxruntime_f32(model)}
-    batches = _inputs(model)
+    try:
+        sides = {"OpenVINO": openvino_f32(model), "ONNX Runtime": onnxruntime_f32(model)}
+        batches = _inputs(model)
+    except FacewireError:
+        raise
+    except Exception as error:  # each has errors of its own
+        raise AssetError(f"{model} is no network that both read ({said(error)}); give an ONNX file") from error
     difference = 0.0
     for batch in batches:
         pairs = zip(*(infer(batch) for infer in sides.values()), strict=True)
-        difference = max([difference, *(float(np.abs(a - b).max()) for a, b in pairs)])
+        difference = float(np.max([difference, *(np.abs(a - b).max() for a, b in pairs)]))  # NaN stays
     samples: dict[str, list[int]] = {name: [] for name in sides}
     for run in range(-WARM_UP, settings.runs):
         for name in sorted(sides, reverse=bool(run % 2)):

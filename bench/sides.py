@@ -100,7 +100,7 @@ class OurSide:
         for name, duration in steps.items():
             self.stages.setdefault(name, []).append(duration)
         self.published.append((decoded, published))
-        self.found += bool(faces)
+        self.found += any(face.confidence > 0 for face in faces)  # one that is held, or lost, was not seen
 
     def finish(self) -> Ours:
         """Stop the subscriber and sum up."""

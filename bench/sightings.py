@@ -11,8 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
+from tracker.distill.archive import DAMAGED
 from tracker.distill.lookout import CONFIDENCE, PAD_SHARE, TILE_SHARES, TILE_STEP, Lookout
 from tracker.distill.whole import whole
+from tracker.errors import AssetError
 
 
 class Sightings:
@@ -33,7 +35,10 @@ class Sightings:
             return self._ask(rgb)
         entry = self._cache / path.parent.name / f"{path.stem}-{self._name_of(rgb)}.npy"
         if entry.is_file():
-            kept: np.ndarray = np.load(entry)
+            try:
+                kept: np.ndarray = np.load(entry, allow_pickle=False)
+            except DAMAGED as error:
+                raise AssetError(f"{entry} is damaged ({error}); delete it, and it is asked again") from error
             return kept
         boxes = self._ask(rgb)
         with whole(entry) as part, part.open("wb") as stream:

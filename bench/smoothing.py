@@ -78,7 +78,7 @@ def _some(folder: Path, suffixes: set[str], count: int, aside: bool = False) -> 
     """So many files, evenly over the folder's; none where it is not there. Photographs are of people kept aside."""
     if not count or not folder.is_dir():
         return []
-    paths = aside_in(folder, suffixes) if aside else sorted(p for p in folder.iterdir() if p.suffix in suffixes)
+    paths = aside_in(folder, suffixes) if aside else sorted(p for p in folder.iterdir() if p.suffix.lower() in suffixes)
     return [paths[k] for k in np.linspace(0, len(paths) - 1, min(count, len(paths))).round().astype(int)]
 
 

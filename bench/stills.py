@@ -140,7 +140,7 @@ def _pose(truth: Truth, side: Side, chosen: np.ndarray) -> Pose | None:
 
     return Pose(
         int(chosen.sum()), triple(np.abs(difference).mean(0)), triple(offset),
-        triple(np.abs(difference - offset).mean(0)), float(side.geodesic_deg[chosen].mean()),
+        triple(np.abs(wrapped_deg(difference - offset)).mean(0)), float(side.geodesic_deg[chosen].mean()),
     )  # fmt: skip
 
 

@@ -186,7 +186,7 @@ def _score(who: str, truth: list[Face], answers: list[Seen | None], both: list[i
     ]  # fmt: skip
     return SyntheticRow(
         who, count, sum(one is not None for one in answers[:count]), len(both),
-        float(np.abs(said - true).mean()), float(np.nanmean(r)),
+        float(np.abs(said - true).mean()), mean(r),
         {ARKIT_NAMES[shape]: float(value) for shape, value in zip(_SHAPES, r, strict=True)},
         {ARKIT_NAMES[shape]: float(value) for shape, value in zip(_SHAPES, np.abs(said - true).mean(0), strict=True)},
         float(np.mean(errors)), float(np.degrees(np.arccos(along)).mean()), tuple(blinks),
@@ -194,9 +194,9 @@ def _score(who: str, truth: list[Face], answers: list[Seen | None], both: list[i
 
 
 def _blinks(yaw_deg: int, truth: list[Face], answers: list[Seen | None]) -> Blinks:
-    closed = np.array([face.scores[_BLINKS].mean() > BLINK_AT for face in truth])
+    closed = np.array([face.scores[_BLINKS].mean() > BLINK_AT for face in truth], bool)
     score = np.array([0.0 if one is None else one.scores[_BLINKS].mean() for one in answers])
-    missed = np.array([one is None for one in answers])
+    missed = np.array([one is None for one in answers], bool)
     right = ((score > BLINK_AT) == closed) & ~missed
     best, threshold = best_threshold(score, closed, missed)
     pairs = [k for k in range(0, len(truth) - 1, 2) if not missed[k : k + 2].any()]

@@ -15,7 +15,7 @@ from tracker.bench.agreement import ClipRow, ClipsResult
 from tracker.bench.groups import Group
 from tracker.bench.identity import Identity
 from tracker.bench.poor_shapes import PoorShapes
-from tracker.bench.report import percent, table
+from tracker.bench.report import decimal, percent, table
 from tracker.bench.steadiness import Steadiness
 from tracker.bench.stills import StillsRow
 
@@ -84,7 +84,7 @@ def _poor(poor: PoorShapes | None) -> list[str]:
 
 
 def _steady(rows: Sequence[Steadiness]) -> list[str]:
-    cells = [[row.who, row.clips, percent(row.landmarks, 3), f"{row.shapes:.4f}"] for row in rows]
+    cells = [[row.who, row.clips, percent(row.landmarks, 3), decimal(row.shapes, 4)] for row in rows]
     headers = ("side", "clips", "landmarks, of IOD", "shapes that move")
     return [table(headers, cells, "second differences from frame to frame, less is steadier")] if rows else []
 

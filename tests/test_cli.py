@@ -490,6 +490,40 @@ def test_bench_refuses_what_it_could_not_write(tmp_path: Path) -> None:
             cli.main(["bench", *command], standalone_mode=False)
 
 
+def test_bench_writes_over_nothing_that_it_reads(tmp_path: Path) -> None:
+    from tracker.cli import cli
+    from tracker.errors import SettingsError
+
+    clip, picture = tmp_path / "talk.mp4", str(tmp_path / "a.png")
+    clip.write_bytes(b"a clip")
+    (tmp_path / "link.json").symlink_to(clip)
+    for command in (["latency", "--out", str(clip)], ["latency", "--out", str(tmp_path / "link.json")],
+                    ["end-to-end", "--figure", str(clip)]):  # fmt: skip
+        with pytest.raises(SettingsError, match=f"is the source itself.*{command[1]}"):
+            cli.main(["bench", command[0], str(clip), *command[1:]], standalone_mode=False)
+    with pytest.raises(SettingsError, match="--out and --figure are both"):
+        cli.main(["bench", "end-to-end", "--out", picture, "--figure", picture], standalone_mode=False)
+    assert clip.read_bytes() == b"a clip" and not Path(picture).exists()
+
+
+def test_a_bench_says_how_busy_the_machine_was_before_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from tracker.bench import kernels
+    from tracker.cli import cli
+
+    load = [0.25]
+    monkeypatch.setattr(os, "getloadavg", lambda: (load[0], 0.0, 0.0))
+
+    def measure(settings: object, progress: object) -> kernels.Result:
+        load[0] = 9.0
+        return kernels.Result((), {}, {})
+
+    monkeypatch.setattr(kernels, "measure", measure)
+    cli.main(["bench", "kernels", "halve"], standalone_mode=False)
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["machine"]["load"] == 0.25
+
+
 @pytest.mark.parametrize("name", BENCHES)
 def test_the_example_of_a_bench_is_one_that_it_takes(name: str) -> None:
     _, _, said, *arguments = shlex.split(BENCHES[name][1])

@@ -7,13 +7,14 @@ Nothing of it is imported before its command is asked for, and nothing at run ti
 from __future__ import annotations
 
 import sys
+from dataclasses import fields
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import click
 
-from tracker.errors import BackendUnavailable
+from tracker.errors import BackendUnavailable, SettingsError
 from tracker.settings import TRACKING_SECTIONS, SettingsCommand, build
 
 # Name -> what it measures and an example. The first field of the module's Settings is the positional argument.
@@ -82,21 +83,39 @@ def _module(name: str) -> Any:
         raise BackendUnavailable(f"bench {name} needs more ({error}): pip install 'facewire[bench]'") from error
 
 
+def _require_apart(settings: Any, outputs: dict[str, Path]) -> None:
+    """Raises SettingsError where one of the outputs, by their flags, would be written over what is measured, or over
+    the other."""
+    from tracker.source.address import require_apart
+
+    values = (getattr(settings, field.name) for field in fields(settings) if f"--{field.name}" not in outputs)
+    for value in values:
+        for flag, path in outputs.items():
+            if isinstance(value, Path) and value.is_file():
+                require_apart(str(value), [path], flag)
+    if len({path.resolve() for path in outputs.values()}) < len(outputs):
+        raise SettingsError(f"--out and --figure are both {outputs['--out']}; give each a file of its own")
+
+
 def _bench_command(name: str, text: str, example: str) -> SettingsCommand:
     def measure(out: Path | None, **flags: Any) -> int:
+        from tracker.bench.measure import machine
         from tracker.bench.report import check_writable, emit, open_folder
 
         module = _module(name)
         settings = build(module.Settings, flags)
-        for path in (out, getattr(settings, "figure", None)):
+        outputs = {"--out": out, "--figure": getattr(settings, "figure", None)}
+        _require_apart(settings, {flag: path for flag, path in outputs.items() if path is not None})
+        for path in outputs.values():
             if path is not None:
                 check_writable(path)
         if getattr(settings, "cache", None) is not None:
             open_folder(settings.cache)
+        before = machine()  # how busy it was, without what is measured
         result = module.measure(settings, show_progress)
         # A bench that has a file of its own, pictures to draw, or more to say than that it ran, says so.
         own, draw, status = (getattr(module, what, None) for what in ("out_of", "draw", "status"))
-        emit(name.replace("-", "_"), module.report(result), result, out or (own(result) if own else None))
+        emit(name.replace("-", "_"), module.report(result), result, out or (own(result) if own else None), before)
         if draw:
             draw(result, settings)
         return status(result) if status else 0

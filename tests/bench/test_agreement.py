@@ -146,3 +146,7 @@ def test_shapes_on_a_list_are_left_out() -> None:
     assert agreement.correlation_without(rows, ()) == pytest.approx((0.5 + 0.4) / 2)
     assert agreement.correlation_without(rows, ("mouthSmileLeft",)) == pytest.approx(0.8), "the other has none left"
     assert np.isnan(agreement.correlation_without(rows, ("mouthSmileLeft", "jawOpen")))
+
+
+def test_where_the_teacher_finds_nobody_nothing_is_said_of_finding() -> None:
+    assert np.isnan(agreement.summarise("ours", []).found_share)

@@ -10,7 +10,7 @@ import pytest
 from tracker.bench import answers
 from tracker.bench.answers import Oracle, timed_frames
 from tracker.bench.peers import Answer
-from tracker.errors import SourceError
+from tracker.errors import AssetError, SourceError
 
 pytest.importorskip("mediapipe")
 
@@ -89,3 +89,21 @@ def test_what_is_no_video_is_named(tmp_path: Path) -> None:
     image.write_bytes(b"no image")
     with pytest.raises(SourceError, match="bad.png"):
         list(timed_frames(image))
+
+
+def test_sound_alone_is_no_video(tmp_path: Path) -> None:
+    import wave
+
+    with wave.open(str(tmp_path / "sound.mp4"), "wb") as sound:
+        sound.setparams((1, 2, 8000, 0, "NONE", ""))
+        sound.writeframes(bytes(1600))
+    with pytest.raises(SourceError, match="sound.mp4 is not a video"):
+        list(timed_frames(tmp_path / "sound.mp4"))
+
+
+def test_a_damaged_answer_is_named(teacher: Path, faceless_clip: Path, tmp_path: Path) -> None:
+    Oracle(teacher, tmp_path / "cache")(faceless_clip)
+    (entry,) = tmp_path.glob("cache/*/*.npz")
+    entry.write_bytes(entry.read_bytes()[:100])
+    with pytest.raises(AssetError, match=f"{entry.name} is damaged .*delete it"):
+        Oracle(teacher, tmp_path / "cache")(faceless_clip)

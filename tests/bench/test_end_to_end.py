@@ -11,7 +11,7 @@ import pytest
 
 pytest.importorskip("hdrh", reason="hdrhistogram is not installed: pip install 'facewire[bench]'")
 
-from tracker.bench import arrivals, end_to_end, footage
+from tracker.bench import arrivals, end_to_end, footage, tap
 from tracker.bench.arrivals import Taken
 from tracker.bench.end_to_end import Settings
 from tracker.bench.figures import figures
@@ -118,3 +118,8 @@ def test_bad_settings_are_named() -> None:
     assert [str(shot) for shot in Settings(sizes="360,720", rates="30", faces="1,8").shots()][::3] == [
         "640 x 360 at 30 Hz, 1 face", "1280 x 720 at 30 Hz, 8 faces",
     ]  # fmt: skip
+
+
+def test_there_is_room_for_all_frames_of_the_longest_run() -> None:
+    (shot,) = Settings(minutes=240, rates="240").shots()
+    assert (240 * 60 + 60) * shot.rate_hz < tap.MOST_FRAMES

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -164,3 +165,14 @@ def test_what_cannot_be_read_is_said(tmp_path: Path) -> None:
             path.write_text(text)
         with pytest.raises(SettingsError, match=reason):
             rewrite(path, RESULTS)
+
+
+def test_what_a_small_run_leaves_unknown_is_a_dash(tmp_path: Path) -> None:
+    found = json.loads((RESULTS / "accuracy_aflw2000.json").read_text())
+    found["result"]["stills"]["aflw2000"][0]["by_yaw"][2] = [0, None]
+    (tmp_path / "accuracy_aflw2000.json").write_text(json.dumps(found))
+    assert re.search(r"of those found, yaw of .* \| [\d.]+% / [\d.]+% / - \|", figures(tmp_path))
+    found = json.loads((RESULTS / "accuracy_clips.json").read_text())
+    found["result"]["clips"][0]["correlation"] = found["result"]["without"][0]["dead"] = None
+    (tmp_path / "accuracy_clips.json").write_text(json.dumps(found))
+    assert "shapes that move | - |" in figures(tmp_path) and "dead in the teacher | - |" in figures(tmp_path)

@@ -64,3 +64,19 @@ def test_bad_wishes_are_named(tmp_path: Path) -> None:
     (tmp_path / "bad.mp4").write_bytes(b"no video")
     with pytest.raises(SourceError, match="not a video"):
         footage.load(tmp_path / "bad.mp4", find_face=False)
+
+
+def test_a_phones_picture_stands(tmp_path: Path) -> None:
+    with av.open(str(tmp_path / "phone.mp4"), "w") as container:
+        stream = container.add_stream("libx264", rate=30)
+        stream.width, stream.height, stream.pix_fmt = 120, 160, "yuv420p"
+        stream.set_display_rotation(90)
+        for number in range(3):
+            picture = av.VideoFrame.from_ndarray(np.full((160, 120, 3), 40 * number, np.uint8), "rgb24")
+            picture.pts = number
+            container.mux(stream.encode(picture))
+        container.mux(stream.encode(None))
+    reel = footage.load(tmp_path / "phone.mp4", find_face=False)
+    assert {(picture.width, picture.height) for picture in reel.pictures} == {(160, 120)}
+    planes = footage.compose(reel, Shot(120, 30), 0)
+    assert (planes[60, :8] == footage.GREY).all() and (planes[60, 30:180] != footage.GREY).all(), "4 to 3, not 3 to 4"

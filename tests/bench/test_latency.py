@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -114,3 +115,13 @@ def test_bad_settings_are_named(tmp_path: Path, faceless_clip: Path) -> None:
     (tmp_path / "bad.mp4").write_bytes(b"no video")
     with pytest.raises(SourceError, match="bad.mp4 is not a video"):
         latency.measure(Settings(tmp_path / "bad.mp4"))
+
+
+def test_a_face_that_is_held_but_not_seen_is_not_found(faceless_clip: Path) -> None:
+    class Holding(_Sleeper):
+        def track(self, frame: Frame) -> tuple[Face, ...]:
+            super().track(frame)
+            return (replace(_face(), state=TrackState.COASTING, confidence=0.0),)
+
+    result = latency.measure(Settings(faceless_clip, scale=0, frames=2), pipeline=Holding())
+    assert [one.ours.found_share for one in result.passes] == [0, 0]

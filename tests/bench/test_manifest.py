@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tracker.bench.manifest import Manifest
+from tracker.errors import SourceError
 
 ROWS = """file,split,identity,notes
 train/clips/a.mp4,train,p1,SYNTHETIC face; from git history, not HEAD
@@ -27,3 +30,16 @@ def test_entries_by_path(tmp_path: Path) -> None:
 def test_without_a_manifest_every_file_is_a_person(tmp_path: Path) -> None:
     manifest = Manifest.near(tmp_path)
     assert manifest(tmp_path / "a.mp4").person == "a"
+
+
+def test_a_manifest_that_a_spreadsheet_saved(tmp_path: Path) -> None:
+    (tmp_path / "manifest.csv").write_text("\ufefffile,split,identity,notes\na.mp4,eval,p1\n", encoding="utf-8")
+    known = Manifest.near(tmp_path)(tmp_path / "a.mp4")
+    assert (known.person, known.split, known.notes) == ("p1", "eval", ()), "with a mark before, and a cell too few"
+
+
+@pytest.mark.parametrize("text", [b"name;who\na.mp4;p1\n", b"file,identity\na.mp4,Ren\xe9\n"])
+def test_a_manifest_of_another_kind_is_named(tmp_path: Path, text: bytes) -> None:
+    (tmp_path / "manifest.csv").write_bytes(text)
+    with pytest.raises(SourceError, match=r"manifest\.csv (has|is) no .*take it away"):
+        Manifest.near(tmp_path)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from tracker.bench import report
-from tracker.bench.measure import Spread, spread
-from tracker.errors import SettingsError
+from tracker.bench.measure import Spread, machine, spread
+from tracker.errors import OutputError, SettingsError
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,3 +98,24 @@ def test_a_folder_is_made_or_named(tmp_path: Path) -> None:
     for folder in (tmp_path / "file", tmp_path / "file" / "in"):
         with pytest.raises(SettingsError, match=f"cannot write to the folder {folder} "):
             report.open_folder(folder)
+
+
+def test_the_machine_is_as_it_was_before(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    report.emit("kernels", "", _result(), tmp_path / "a.json", replace(machine(), load=0.25))
+    assert "load 0.25" in capsys.readouterr().out
+    assert json.loads((tmp_path / "a.json").read_text())["machine"]["load"] == 0.25
+
+
+def test_a_full_disk_leaves_the_result_that_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fills_up(path: Path, text: str, **_: object) -> None:
+        path.write_bytes(text[:5].encode())
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    (tmp_path / "result.json").write_text("an earlier result")
+    (tmp_path / "link.json").symlink_to("result.json")
+    monkeypatch.setattr(Path, "write_text", fills_up)
+    for name in ("result.json", "link.json"):
+        with pytest.raises(OutputError, match="result.json: no space left"):
+            report.emit("kernels", "", _result(), tmp_path / name)
+    assert (tmp_path / "result.json").read_text() == "an earlier result"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["link.json", "result.json"]

@@ -54,3 +54,15 @@ def test_a_missing_network_is_named(tmp_path: Path) -> None:
         runtimes.measure(Settings(tmp_path / "none.onnx"))
     with pytest.raises(SettingsError, match="runs 0"):
         Settings(runs=0)
+
+
+def test_what_is_no_network_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "notes.onnx"
+    path.write_text("no network")
+    with pytest.raises(AssetError, match=r"notes\.onnx is no network .*give an ONNX file"):
+        runtimes.measure(Settings(path))
+
+
+def test_numbers_that_are_none_do_not_agree(network: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runtimes, "openvino_f32", lambda model: lambda inputs: [np.full((1, 4), np.nan)])
+    assert np.isnan(runtimes.measure(Settings(network, runs=1)).largest_difference)

@@ -9,6 +9,7 @@ import pytest
 
 from tracker.bench import sightings
 from tracker.bench.sightings import Sightings
+from tracker.errors import AssetError
 
 
 class Counting:
@@ -49,3 +50,13 @@ def test_without_a_cache_nothing_is_kept(tmp_path: Path, monkeypatch: pytest.Mon
     for _ in range(2):
         seen(tmp_path / "b.jpg", np.zeros((8, 9, 3), np.uint8))
     assert Counting.looks == 2 and not list(tmp_path.iterdir())
+
+
+def test_damaged_boxes_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sightings, "Lookout", Counting)
+    rgb = np.zeros((8, 9, 3), np.uint8)
+    Sightings(tmp_path / "none.task", tmp_path / "cache")(tmp_path / "a/b.jpg", rgb)
+    (entry,) = tmp_path.glob("cache/a/*.npy")
+    entry.write_bytes(b"")
+    with pytest.raises(AssetError, match=f"{entry.name} is damaged .*delete it"):
+        Sightings(tmp_path / "none.task", tmp_path / "cache")(tmp_path / "a/b.jpg", rgb)

@@ -101,3 +101,11 @@ def test_without_pose_there_are_no_bins(folder: Path) -> None:
     row = stills.summarise("ours", truth, side, side)
     assert row.nme_found == pytest.approx(0.1)
     assert row.by_yaw == () and row.pose is None
+
+
+def test_errors_less_the_offset_stay_within_half_a_turn(folder: Path) -> None:
+    truth = stills.read_truth(folder / "aflw2000", "aflw2000")
+    found = truth.pitch_yaw_roll_deg + np.array([[0, 0, -170], [0, 0, -170], [0, 0, 100], [0, 0, 0]])
+    side = stills.Side(np.array([0.1, 0.1, 0.1, np.nan]), found, np.zeros(4))
+    row = stills.summarise("ours", truth, side, side)
+    assert row.pose is not None and row.pose.without_offset[2] == pytest.approx(90 / 3), "270 degrees are 90"

@@ -97,3 +97,10 @@ def test_a_missing_head_is_said(tmp_path: Path) -> None:
         accuracy.measure(settings)
     with pytest.raises(SettingsError, match="synthetic"):
         accuracy.measure(accuracy.Settings(tmp_path, tmp_path, suite="nonsense"))  # type: ignore[arg-type]
+
+
+def test_one_face_leaves_none_for_blinks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(synthetic, "portrait", _portrait)
+    (row,) = synthetic.measure(None, {"knows": _knows}, 1)  # type: ignore[arg-type]
+    assert row.found == 1 and all(one.faces == 0 and np.isnan(one.accuracy) for one in row.blinks)
+    assert "yaw 40" in accuracy.report(accuracy.Result((), {}, (row, row)))

@@ -10,8 +10,9 @@ import pytest
 from tracker.bench.answers import read_image
 from tracker.bench.curves import ACROSS, BELOW_PX, BETWEEN_PX, LEFT_PX, PANEL_PX, TOP_PX, draw
 from tracker.bench.filters import METHODS
-from tracker.bench.smoothing import Settings, report
+from tracker.bench.smoothing import Settings, _some, report
 from tracker.bench.verdicts import OURS, RAW, RIVAL, VIDEO, WHATS, Scores, Table, conclude
+from tracker.distill.shelf import VIDEO_SUFFIXES
 from tracker.errors import SettingsError
 
 
@@ -82,3 +83,9 @@ def test_without_a_peer_nothing_is_said_of_it() -> None:
 def test_bad_settings_are_named(change: dict[str, int], tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="3 to 100 people"):
         Settings(tmp_path, tmp_path, **change)
+
+
+def test_clips_count_however_their_names_are_written(tmp_path: Path) -> None:
+    for name in ("a.MP4", "b.mov", "notes.txt"):
+        (tmp_path / name).touch()
+    assert [path.name for path in _some(tmp_path, VIDEO_SUFFIXES, 6)] == ["a.MP4", "b.mov"]

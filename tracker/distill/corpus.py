@@ -60,6 +60,21 @@ class Corpus:
         return len(self.person)
 
 
+def listed(path: Path) -> list[dict[str, str]]:
+    """The rows of a manifest. Raises SourceError for one that lists no files, or is not UTF-8."""
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as stream:  # spreadsheets put a mark before UTF-8
+            table = csv.DictReader(stream)
+            columns, rows = table.fieldnames or (), list(table)
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise SourceError(f"{path} is no table ({error}); save it as CSV in UTF-8, or take it away") from error
+    if "file" not in columns:
+        raise SourceError(
+            f"{path} has no column file; give one with file, identity and open, by commas, or take it away"
+        )
+    return rows
+
+
 class People:
     """Who is shown in a file, and whether it may be used openly, as DATA/manifest.csv has it.
 
@@ -71,19 +86,8 @@ class People:
         """Raises SourceError for a manifest that lists no files, or is not UTF-8."""
         self._data, path = data, data / "manifest.csv"
         self._rows: dict[str, dict[str, str]] = {}
-        if not path.is_file():
-            return
-        try:
-            with path.open(newline="", encoding="utf-8-sig") as stream:  # spreadsheets put a mark before UTF-8
-                table = csv.DictReader(stream)
-                columns, rows = table.fieldnames or (), list(table)
-        except (UnicodeDecodeError, csv.Error) as error:
-            raise SourceError(f"{path} is no table ({error}); save it as CSV in UTF-8, or take it away") from error
-        if "file" not in columns:
-            raise SourceError(
-                f"{path} has no column file; give one with file, identity and open, by commas, or take it away"
-            )
-        self._rows = {row["file"]: row for row in rows}
+        if path.is_file():
+            self._rows = {row["file"]: row for row in listed(path)}
 
     def _row(self, path: Path) -> dict[str, str] | None:
         return self._rows.get(path.relative_to(self._data).as_posix())
