@@ -142,13 +142,15 @@ def running_average(trace: Trace, keep: float) -> Trace:
     return _by_channel(trace, step)
 
 
-_CALM = (0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
+_CALM = tuple(2.0 ** (step / 2) for step in range(-6, 11))
 METHODS = (
     Method("Facewire", (0.25, 0.5, 0.7, 1.0, 1.5, 2.0, 4.0, 6.0, 10.0, 12.0, 18.0), 1.0, ours),
     Method("One-Euro", _CALM, 1.0, one_euro),
-    Method("One-Euro, sluggish", _CALM, 1.0, partial(one_euro, eager=0.2)),
-    Method("One-Euro, eager", _CALM, 1.0, partial(one_euro, eager=5.0)),
+    *(
+        Method(f"One-Euro, {how}", _CALM, 1.0, partial(one_euro, eager=eager))
+        for how, eager in (("sluggish", 0.2), ("slower", 0.5), ("quicker", 2.0), ("eager", 5.0))
+    ),
     Method("constant velocity", (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0), 1.0, constant_velocity),
     Method("running average", (0.05, 0.2, 0.4, 0.6, 0.75, 0.85, 0.9), 0.2, running_average),
 )
-"""Each over its knob; One-Euro has two, so there are three of it. OpenSeeFace keeps a fifth."""
+"""Each over its knob; One-Euro has two, so there are five of it. OpenSeeFace keeps a fifth."""
