@@ -50,6 +50,20 @@ def test_every_frame_leaves_once_and_in_order(noisy: list[Frame]) -> None:
         assert [frame.index for frame, _, _ in leave(noisy[:12], count)] == list(range(12))
 
 
+@pytest.mark.parametrize("look_ahead", [0, 2, 5])
+def test_a_cut_to_another_place_smears_no_frame(noisy: list[Frame], look_ahead: int) -> None:
+    rgb, frames = noisy[0].planes[0], []
+    for k in range(12):
+        picture = np.full((rgb.shape[0], 2 * rgb.shape[1], 3), 100, np.uint8)
+        x = 0 if k < 7 else rgb.shape[1]
+        picture[:, x : x + rgb.shape[1]] = rgb
+        frames.append(replace(frame_from_image(picture), pts=k, time_base=Fraction(1, 30), index=k))
+    told, raw = leave(frames, look_ahead), leave(frames, 0, enabled=False)
+    for (_, _, (face,)), (_, _, (as_seen,)) in zip(told, raw, strict=True):
+        assert face.track_id == as_seen.track_id == 0
+        assert np.abs(face.landmarks_px - as_seen.landmarks_px)[:, :2].mean() < 2
+
+
 def test_a_device_does_not_wait() -> None:
     with pytest.raises(SettingsError, match="look_ahead_frames 3 with a device.*; leave out --smooth-look-ahead"):
         Pipeline(smooth=SmoothSettings(look_ahead_frames=3), device=lambda **_: None)

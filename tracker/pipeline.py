@@ -208,6 +208,9 @@ class Pipeline:
         if self.device:
             self._faces |= {track.track_id: self.calibrator(self.device.face_of(track)) for track, _ in seen}
             return
+        for track, _ in seen:
+            if track.leapt:
+                self.smoother.drop(track.track_id)
         smoothed = self._timed("smooth", self.smoother, [fit for _, fit in seen], now_seconds)
         for (track, fit), filtered in zip(seen, smoothed, strict=True):
             self.fits[track.track_id], self.filtered[track.track_id] = fit, filtered

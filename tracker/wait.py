@@ -38,6 +38,8 @@ class _Moment:
     """As known then."""
     seen: dict[int, tuple[Fit, Filtered, np.ndarray]]
     """Track -> what was measured, what followed and what the filter took it to do, of those that were seen."""
+    leapt: frozenset[int]
+    """The tracks among them of which nothing from here on says anything about before: theirs were cuts."""
 
 
 def waited(pipeline: Pipeline, frames: Iterable[Frame]) -> Iterator[Tracked]:
@@ -52,7 +54,7 @@ def waited(pipeline: Pipeline, frames: Iterable[Frame]) -> Iterator[Tracked]:
     waiting, corrector = deque[_Moment](), _Corrector(pipeline)
     for frame in frames:
         faces = pipeline.track(frame)
-        waiting.append(_Moment(frame, pipeline.camera_for(frame), faces, _seen(pipeline, faces)))
+        waiting.append(_Moment(frame, pipeline.camera_for(frame), faces, _seen(pipeline, faces), _leapt(pipeline)))
         if len(waiting) > count:
             yield corrector(waiting.popleft(), waiting)
     while waiting:
@@ -67,6 +69,10 @@ def _seen(pipeline: Pipeline, faces: Sequence[Face]) -> dict[int, tuple[Fit, Fil
             pipeline.smoother.shares(track_id).copy(),
         ) for track_id in ids
     }  # fmt: skip
+
+
+def _leapt(pipeline: Pipeline) -> frozenset[int]:
+    return frozenset(track.track_id for track in pipeline.finder.tracks if track.leapt)
 
 
 def _copied(fit: Fit) -> Fit:
@@ -104,6 +110,8 @@ class _Corrector:
         known: list[tuple[float, Fit]] = []
         for one in later:
             at, after = one.frame.pts_seconds, one.seen.get(face.track_id)
+            if face.track_id in one.leapt:
+                break
             if after is not None and at is not None and at > seconds:
                 known.append((at, after[0]))
                 shares = after[2]

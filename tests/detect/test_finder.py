@@ -35,12 +35,12 @@ def a_frame():
     return Frame((plane, half, half), "i420", 8, "bt601", False, 0, Fraction(1, 30), 0, 0, 0)
 
 
-def a_fit(track, presence=0.999, x=None, plausible=True):
+def a_fit(track, presence=0.999, x=None, plausible=True, trust=0.8):
     scale = track.roi.side_px / ROI_SIDE_MM
     center = np.array([track.roi.x_px if x is None else x, track.roi.y_px - 30 * scale])
     five, many = np.full(5, 0.8, np.float32), np.full(52, 0.1, np.float32)
     return Fit(
-        track.track_id, many, np.zeros(64, np.float32), np.eye(3), center, scale, presence, five, 0.8, many,
+        track.track_id, many, np.zeros(64, np.float32), np.eye(3), center, scale, presence, five, trust, many,
         0.1, 0.1, 1.0, 0.1, plausible,
     )  # fmt: skip
 
@@ -120,6 +120,28 @@ def test_a_sure_track_that_meets_an_older_one_is_said_to_be_lost():
     assert 1 not in {t.track_id for t in finder(a_frame())}
 
 
+def test_a_face_that_comes_before_an_older_one_keeps_its_own_track():
+    detector = Scripted()
+    detector.there = [Roi(30, 50, 30, 0), Roi(100, 50, 30, 0)]
+    for behind, front, lost in ((0.2, 0.7, 0), (0.6, 0.7, 1), (0.7, 0.2, 1)):
+        finder = Finder(detector, FindSettings(max_faces=2))
+        for k in range(3):
+            step(finder, k / 30)
+        tracks = list(zip(finder(a_frame()), (behind, front), strict=True))
+        settled = finder.settle({t.track_id: a_fit(t, x=60.0, trust=trust) for t, trust in tracks}, 0.1)
+        states = {t.track_id: t.state for t in settled}
+        assert states == {lost: TrackState.LOST, 1 - lost: TrackState.TRACKING}, (behind, front)
+
+
+def test_a_track_nobody_was_sure_of_takes_no_face_from_an_older_one():
+    detector = Scripted()
+    detector.there = [Roi(30, 50, 30, 0), Roi(100, 50, 30, 0)]
+    finder = Finder(detector, FindSettings(max_faces=2))
+    step(finder, 0.0)
+    fits = {t.track_id: a_fit(t, x=60.0, trust=0.1 + 0.8 * t.track_id) for t in finder(a_frame())}
+    assert [t.track_id for t in finder.settle(fits, 0.1)] == [0], "new colours are believed whatever they are"
+
+
 def test_a_track_that_is_sure_at_once_and_a_double_was_never_there():
     detector = Scripted()
     detector.there = [Roi(30, 50, 30, 0), Roi(100, 50, 30, 0)]
@@ -127,6 +149,30 @@ def test_a_track_that_is_sure_at_once_and_a_double_was_never_there():
     tracks = list(finder(a_frame()))
     settled = finder.settle({t.track_id: a_fit(t, x=60.0) for t in tracks}, 0.0)
     assert [(t.track_id, t.state) for t in settled] == [(0, TrackState.TRACKING)]
+
+
+def test_of_two_missed_faces_the_nearer_one_has_moved():
+    detector = Scripted()
+    detector.there = [Roi(30, 50, 20, 0), Roi(100, 50, 20, 0)]
+    finder = Finder(detector, FindSettings(max_faces=2))
+    step(finder, 0.0)
+    detector.there = [Roi(70, 50, 20, 0)]
+    tracks = list(finder(a_frame()))
+    assert [t.track_id for t in finder.elsewhere(a_frame(), tracks)] == [1], "whichever comes first in the list"
+
+
+def test_a_look_elsewhere_in_vain_does_not_move_a_face_that_is_covered():
+    detector = Scripted()
+    detector.there = [Roi(50, 50, 40, 0)]
+    finder = Finder(detector)
+    step(finder, 0.0)
+    step(finder, 0.1)
+    before = finder.tracks[0].roi
+    detector.there = [Roi(150, 50, 40, 0)]  # no face
+    tracks = list(finder(a_frame()))
+    assert finder.elsewhere(a_frame(), tracks)[0].roi.x_px == 150
+    (held,) = finder.settle({}, 0.2)
+    assert held.state == TrackState.COASTING and held.roi == before, "it is looked for where it was"
 
 
 def test_a_missed_face_is_searched_elsewhere_in_the_same_frame():

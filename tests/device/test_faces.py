@@ -1,5 +1,6 @@
 """The whole pipeline with its faces on the device's code: states, ids and estimates as on the processor; its errors."""
 
+from dataclasses import replace
 from importlib.resources import files
 
 import numpy as np
@@ -71,6 +72,18 @@ def test_after_a_moment_unseen_the_clock_goes_on(pictures):
     assert faces._step(track.track_id, last + 0.01) == (0.0, True)
     assert faces._step(track.track_id, last + gap + 0.1)[1]
     assert np.isfinite(face.landmarks_px).all()
+
+
+def test_a_face_found_elsewhere_starts_anew(pictures):
+    pipeline = Pipeline(device=on_processor)
+    walk(pipeline, pictures[0][:3])
+    faces, (track,), last = pipeline.device, pipeline.finder.tracks, pictures[0][2].pts_seconds
+    later = replace(pictures[0][2], pts=pictures[0][2].pts + 1)
+    camera = pipeline.camera_for(later)
+    here = faces.ask(later, [track], camera, 0.5).rows[0].copy()
+    track.roi = replace(track.roi, x_px=track.roi.x_px + track.roi.side_px)
+    there = faces.ask(later, [track], camera, 0.5).rows[0]
+    assert later.pts_seconds > last and (here[ASKED["anew"]] <= 0).all() and (there[ASKED["anew"]] > 0).all()
 
 
 def test_without_smoothing_the_last_estimate_is_held(pictures):

@@ -23,6 +23,9 @@ REFUSED_FRAMES = 10
 """How long a proposal that was no face is not proposed again: the tiles get their turn meanwhile."""
 LOOKS_MORE = 4
 """How many waiting proposals a frame may take up after looks in vain."""
+OWN_FACE = 1.3
+"""Of two tracks on one face the younger keeps it where it is so many times surer of it. In 27 composed crossings of
+people from training clips the one in front was at 0.52 to 0.82 when they met, the one behind at 0.00 to 0.37."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +79,15 @@ class Track:
     """Time of the first frame in which it was not seen; None while it is."""
     proposed: Roi | None = None
     """The square that the detector gave, until a face was seen there."""
+    last_seen: Roi | None = None
+    """Where the face was when it was last seen; a look elsewhere that was in vain goes back there."""
+    leapt: bool = False
+    """It was last seen where `leaps` said so."""
+
+    @property
+    def leaps(self) -> bool:
+        """Is the square elsewhere than the face was: a cut, or faster than a look can follow? No motion leads there."""
+        return self.last_seen is not None and not same_face(self.roi, self.last_seen)
 
 
 class Finder:
@@ -135,12 +147,13 @@ class Finder:
             return []
         others = [track for track in self.tracks if track not in missed]
         found = [d for d in self._detector(frame) if not any(same_face(d.roi, other.roi) for other in others)]
-        for track in missed:
-            if found:
-                nearest = min(found, key=lambda d: _distance(d.roi, track.roi))
-                found.remove(nearest)
-                track.roi = nearest.roi
-                moved.append(track)
+        while missed and found:
+            pairs = ((track, detection) for track in missed for detection in found)
+            track, nearest = min(pairs, key=lambda pair: _distance(pair[1].roi, pair[0].roi))
+            missed.remove(track)
+            found.remove(nearest)
+            track.roi = nearest.roi
+            moved.append(track)
         return moved
 
     def instead(self, fits: dict[int, Fit]) -> list[Track]:
@@ -176,7 +189,7 @@ class Finder:
                 self._saw(track, fit)
             else:
                 self._missed(track, now_seconds)
-        self._drop_doubles(sure, now_seconds)
+        self._drop_doubles(fits, sure, now_seconds)
         # A proposal that never became a face is nobody's loss.
         self.tracks = [
             t for t in self.tracks if t.seen or (t.unseen_since is not None and t.state != TrackState.ACQUIRING)
@@ -187,12 +200,14 @@ class Finder:
         track.seen += 1
         track.proposed = None
         track.unseen_since = None
-        track.roi = fit.roi()
+        track.leapt = track.leaps
+        track.roi = track.last_seen = fit.roi()
         sure = track.seen >= self.settings.acquire_frames or track.state != TrackState.ACQUIRING
         track.state = TrackState.TRACKING if sure else TrackState.ACQUIRING
 
     def _missed(self, track: Track, now_seconds: float) -> None:
-        track.seen = 0
+        track.seen, track.leapt = 0, False
+        track.roi = track.last_seen or track.roi
         if track.unseen_since is None:
             track.unseen_since = now_seconds
         if track.state == TrackState.ACQUIRING:
@@ -200,18 +215,27 @@ class Finder:
         over = now_seconds - track.unseen_since > self.settings.coast_seconds or now_seconds < track.unseen_since
         track.state = TrackState.LOST if over else TrackState.COASTING
 
-    def _drop_doubles(self, sure: set[int], now_seconds: float) -> None:
-        """Two tracks on one face: the younger is lost, and said to be where anybody was `sure` of it until now."""
+    def _drop_doubles(self, fits: dict[int, Fit], sure: set[int], now_seconds: float) -> None:
+        """Two tracks on one face: one is lost, and said to be where anybody was `sure` of it until now."""
         kept: list[Track] = []
         for track in sorted(self.tracks, key=lambda t: t.track_id):
-            if any(other.seen and same_face(track.roi, other.roi) for other in kept):
-                if track.track_id not in sure:
+            older = next((o for o in kept if o.seen and same_face(track.roi, o.roi)), None)
+            if older is not None:
+                gone = track
+                if {track.track_id, older.track_id} <= sure and self._looks_like(track, older, fits):
+                    gone = older
+                if gone.track_id not in sure:
                     continue
-                if track.unseen_since is None:
-                    track.unseen_since = now_seconds
-                track.seen, track.state = 0, TrackState.LOST
+                if gone.unseen_since is None:
+                    gone.unseen_since = now_seconds
+                gone.seen, gone.state = 0, TrackState.LOST
             kept.append(track)
         self.tracks = kept
+
+    def _looks_like(self, track: Track, older: Track, fits: dict[int, Fit]) -> bool:
+        """Is the face that both show rather that of `track`? Each is compared with how its own looked so far."""
+        fit = fits.get(track.track_id)
+        return fit is not None and fit.trust > OWN_FACE * fits[older.track_id].trust
 
     def _is_new(self, detection: Detection) -> bool:
         known = [track.roi for track in self.tracks] + [roi for roi, _ in self._refused]

@@ -72,7 +72,7 @@ class DeviceFaces:
         for row, track in zip(self._asked, tracks, strict=False):
             fresh = self._owner[track.slot] != track.track_id
             dt, anew = self._step(track.track_id, now)
-            times = dt, fresh, anew, self._ahead(now)
+            times = dt, fresh, anew or track.leaps, self._ahead(now)
             ask(row, track.roi, camera, self._first + track.slot, times, least_presence)
         return Looks(frame, tracks, self._asked[: len(tracks)])
 
